@@ -1,0 +1,3 @@
+module pocketid
+
+go 1.26.0
