@@ -1,0 +1,5 @@
+GO ?= go
+
+.PHONY: check
+check:
+	$(GO) vet ./...
