@@ -1,0 +1,193 @@
+package jose
+
+import (
+	"crypto"
+	"crypto/ecdsa"
+	"crypto/ed25519"
+	"crypto/rsa"
+	"encoding/json"
+	"errors"
+	"fmt"
+	"math/big"
+	"slices"
+	"strings"
+)
+
+// Header is what a verified token says about itself.
+type Header struct {
+	Alg Alg
+	// KeyID is never empty.
+	KeyID string
+	// Typ is in lower case and without "application/" (RFC 7515 §4.1.9). It is
+	// empty only where Want allows that.
+	Typ string
+}
+
+// Want is what a caller is prepared to accept. Its zero value accepts nothing.
+type Want struct {
+	// Algs lists the algorithms that may have signed the token (RFC 8725 §3.1).
+	Algs []Alg
+	// Typs lists the types that the token may have, in lower case and without
+	// "application/"; "" allows a token without one. It keeps a token of one
+	// kind from being used as another (RFC 8725 §3.11).
+	Typs []string
+	// Keys returns the key named kid for alg, or nil. It is asked last of all,
+	// when everything but the signature is known to be in order.
+	Keys func(kid string, alg Alg) crypto.PublicKey
+}
+
+// ErrInvalid is what Verify returns for every token that it refuses. The
+// reason is in the text, which is for the log.
+var ErrInvalid = errors.New("token refused")
+
+// ErrUnknownKey is an ErrInvalid too: the token is well formed, but Want.Keys
+// has no such key.
+var ErrUnknownKey = fmt.Errorf("%w: unknown key", ErrInvalid)
+
+// forbidden are header members that change what a verifier would do or where
+// it would take the key from. Nobody who sends us a token needs one, so their
+// presence is a refusal, not something to ignore (RFC 7515 §4.1, RFC 7797,
+// RFC 8725 §3.10).
+var forbidden = [...]string{"crit", "jwk", "jku", "x5u", "x5c", "b64", "enc", "zip"}
+
+// Verify checks a JWS in compact form and returns its header and payload. What
+// it returns is signed by a key that want gave, with an algorithm and of a type
+// that want lists, and is a JSON object without doubtful spellings. Times,
+// audience and issuer are the caller's to check.
+//
+// It refuses the JSON serialisation, every encoding but canonical base64url,
+// "none" and HMAC (they have no Alg), a token without kid, keys or their
+// addresses inside the header, and members that appear twice.
+func Verify(token string, want Want) (Header, json.RawMessage, error) {
+	header, payload, err := verify(token, want)
+	if err != nil && !errors.Is(err, ErrInvalid) {
+		err = fmt.Errorf("%w: %w", ErrInvalid, err)
+	}
+	return header, payload, err
+}
+
+func verify(token string, want Want) (Header, json.RawMessage, error) {
+	if len(token) > MaxToken {
+		return Header{}, nil, errors.New("too long")
+	}
+	head, rest, ok := strings.Cut(token, ".")
+	body, tail, ok2 := strings.Cut(rest, ".")
+	if !ok || !ok2 || head == "" || body == "" || tail == "" || len(head) > maxHeader {
+		return Header{}, nil, errors.New("not a compact JWS")
+	}
+	header, s, err := readHeader(head, want)
+	if err != nil {
+		return Header{}, nil, err
+	}
+	signature, err := decode(tail) // refuses a further dot
+	if err != nil {
+		return Header{}, nil, fmt.Errorf("signature: %w", err)
+	}
+	payload, err := decode(body)
+	if err != nil {
+		return Header{}, nil, fmt.Errorf("payload: %w", err)
+	}
+	var pub crypto.PublicKey
+	if want.Keys != nil {
+		pub = want.Keys(header.KeyID, header.Alg)
+	}
+	if pub == nil {
+		return Header{}, nil, ErrUnknownKey
+	}
+	if !s.fits(pub) {
+		return Header{}, nil, fmt.Errorf("the key does not fit %s", header.Alg)
+	}
+	if !s.verify(pub, token[:len(head)+1+len(body)], signature) {
+		return Header{}, nil, errors.New("wrong signature")
+	}
+	if err := strict(payload); err != nil {
+		return Header{}, nil, fmt.Errorf("payload: %w", err)
+	}
+	return header, payload, nil
+}
+
+func readHeader(segment string, want Want) (Header, *scheme, error) {
+	plain, err := decode(segment)
+	if err != nil {
+		return Header{}, nil, fmt.Errorf("header: %w", err)
+	}
+	if err := strict(plain); err != nil {
+		return Header{}, nil, fmt.Errorf("header: %w", err)
+	}
+	var members map[string]json.RawMessage // a map, because names must match exactly
+	if err := json.Unmarshal(plain, &members); err != nil {
+		return Header{}, nil, fmt.Errorf("header: %w", err)
+	}
+	for _, name := range forbidden {
+		if _, there := members[name]; there {
+			return Header{}, nil, fmt.Errorf("header has %q", name)
+		}
+	}
+	alg, err := text(members, "alg")
+	if err != nil {
+		return Header{}, nil, err
+	}
+	kid, err := text(members, "kid")
+	if err != nil {
+		return Header{}, nil, err
+	}
+	typ, err := text(members, "typ")
+	if err != nil {
+		return Header{}, nil, err
+	}
+	h := Header{Alg: Alg(alg), KeyID: kid, Typ: strings.TrimPrefix(strings.ToLower(typ), "application/")}
+	s := schemes[h.Alg]
+	switch {
+	case s == nil || !slices.Contains(want.Algs, h.Alg):
+		return Header{}, nil, fmt.Errorf("alg %q is not accepted here", alg)
+	case kid == "":
+		return Header{}, nil, errors.New("no kid")
+	case !slices.Contains(want.Typs, h.Typ):
+		return Header{}, nil, fmt.Errorf("typ %q is not accepted here", typ)
+	}
+	return h, s, nil
+}
+
+// text reads a member that is a short string, or "" when it is absent.
+func text(members map[string]json.RawMessage, name string) (string, error) {
+	raw, there := members[name]
+	if !there {
+		return "", nil
+	}
+	var s *string
+	if err := json.Unmarshal(raw, &s); err != nil || s == nil || *s == "" || len(*s) > maxName {
+		return "", fmt.Errorf("header member %q is not a short string", name)
+	}
+	return *s, nil
+}
+
+// decode accepts the one canonical spelling alone: no padding, no line breaks
+// (which the standard library would skip), no left-over bits.
+func decode(segment string) ([]byte, error) {
+	if strings.ContainsAny(segment, "\r\n") {
+		return nil, errors.New("not base64url")
+	}
+	return enc.DecodeString(segment)
+}
+
+func (s *scheme) verify(pub crypto.PublicKey, input string, signature []byte) bool {
+	if s.kind == okp {
+		return ed25519.Verify(pub.(ed25519.PublicKey), []byte(input), signature)
+	}
+	h := s.hash.New()
+	h.Write([]byte(input))
+	digest := h.Sum(nil)
+	switch s.kind {
+	case pkcs1:
+		return rsa.VerifyPKCS1v15(pub.(*rsa.PublicKey), s.hash, digest, signature) == nil
+	case pss:
+		return rsa.VerifyPSS(pub.(*rsa.PublicKey), s.hash, digest, signature, &rsa.PSSOptions{SaltLength: rsa.PSSSaltLengthEqualsHash}) == nil
+	case ec:
+		if len(signature) != 2*s.size {
+			return false
+		}
+		return ecdsa.Verify(pub.(*ecdsa.PublicKey), digest,
+			new(big.Int).SetBytes(signature[:s.size]), new(big.Int).SetBytes(signature[s.size:]))
+	}
+	return false
+}
