@@ -1,0 +1,133 @@
+// Package architecture holds the house to its plan: who may import whom, which
+// package is the door of each library, which package owns each table, and the
+// habits of docs/style.md that a program can see.
+//
+// The maps of this file are the plan. docs/architecture.md shows the same
+// tables; a test compares the two, and another one the plan with the code.
+package architecture
+
+// A Plan is what the house looks like. A package, a library or a table that
+// is not in it does not exist.
+type Plan struct {
+	// Imports says which packages of this module each package may import,
+	// separated by spaces. Packages under internal go by their short name.
+	Imports map[string]string
+	// Tests says what the tests of a package may import beyond that.
+	Tests map[string]string
+	// Doors says which packages may import a library, or a package of the
+	// standard library that is dangerous in every other hand.
+	Doors map[string]Door
+	// Owners says which package may name a table in its SQL.
+	Owners map[string]string
+}
+
+// A Door says who may import a library.
+type Door struct {
+	Packages string // which may import it, separated by spaces
+	Tests    string // whose tests may import it too; "*" is everybody's
+	Why      string
+}
+
+// clocks are the packages that may look at a clock. All others take the
+// instant of their transaction.
+const clocks = "db edge jobs"
+
+// House is the plan of this project.
+var House = Plan{
+	Imports: map[string]string{
+		"fault":     "",
+		"secret":    "",
+		"jose":      "",
+		"i18n":      "",
+		"edge":      "fault i18n secret",
+		"db":        "fault",
+		"audit":     "db fault secret",
+		"jobs":      "db fault secret",
+		"settings":  "audit db fault secret",
+		"directory": "audit db fault jobs secret settings",
+		"signin":    "audit db directory fault jobs secret settings",
+		"oidc":      "audit db directory edge fault jobs jose secret settings signin",
+		"web":       "audit directory edge fault i18n jobs oidc settings signin",
+		"app":       "audit db directory edge fault i18n jobs jose oidc secret settings signin web",
+
+		"dbtest":  "db",
+		"apptest": "app audit db dbtest directory edge fault jobs jose oidc secret settings signin web",
+
+		"cmd/pocket-id":          "app",
+		"examples/relying-party": "",
+		"internal/i18n/sortkeys": "",
+		"test/architecture":      "",
+		"test/browser":           "app apptest dbtest",
+		"test/protocol":          "app apptest dbtest",
+		"test/tally":             "",
+	},
+	Tests: map[string]string{
+		"audit":     "dbtest",
+		"db":        "dbtest",
+		"directory": "dbtest",
+		"jobs":      "dbtest",
+		"oidc":      "dbtest i18n",
+		"settings":  "dbtest",
+		"signin":    "dbtest i18n",
+		"web":       "db dbtest secret",
+	},
+	Doors: map[string]Door{
+		"modernc.org/sqlite":                 {Packages: "db", Why: "a driver"},
+		"github.com/jackc/pgx/v5":            {Packages: "db", Why: "a driver"},
+		"github.com/go-webauthn/webauthn":    {Packages: "signin", Why: "passkeys"},
+		"github.com/go-jose/go-jose/v4":      {Packages: "jose", Why: "signatures and keys of JOSE"},
+		"golang.org/x/text":                  {Packages: "directory i18n oidc", Why: "folding of names, languages"},
+		"github.com/coreos/go-oidc/v3":       {Packages: "examples/relying-party", Tests: "test/browser test/protocol", Why: "a client that knows nothing of us"},
+		"golang.org/x/oauth2":                {Packages: "examples/relying-party", Tests: "test/browser test/protocol", Why: "a client that knows nothing of us"},
+		"github.com/descope/virtualwebauthn": {Packages: "apptest", Tests: "signin", Why: "a passkey in software"},
+		"github.com/chromedp/chromedp":       {Tests: "test/browser", Why: "a browser"},
+		"github.com/chromedp/cdproto":        {Tests: "test/browser", Why: "a browser"},
+		"github.com/jba/templatecheck":       {Tests: "web", Why: "types of templates"},
+		"crypto/rand":                        {Packages: "jose secret examples/relying-party", Tests: "*", Why: "tokens come from secret"},
+		"database/sql":                       {Packages: "db", Tests: "db dbtest", Why: "transactions come from db"},
+		"html/template":                      {Packages: "web examples/relying-party", Tests: "web", Why: "pages are made in web"},
+		"log":                                {Packages: "examples/relying-party", Why: "the log is slog"},
+		"log/slog":                           {Packages: "app cmd/pocket-id db edge jobs secret", Tests: "*", Why: "the domain does not log"},
+		"math/rand":                          {Why: "secrets are not guessed"},
+		"math/rand/v2":                       {Packages: "db jobs", Tests: "*", Why: "secrets are not guessed; waiting may be uneven"},
+		"net/http/httptest":                  {Packages: "apptest", Tests: "*", Why: "belongs to tests"},
+		"os/exec":                            {Packages: "test/architecture test/tally", Tests: "*", Why: "the server starts no programs"},
+		"os/signal":                          {Packages: "cmd/pocket-id test/tally", Why: "a process has one owner"},
+		"text/template":                      {Why: "it does not escape"},
+		"testing":                            {Packages: "apptest dbtest", Tests: "*", Why: "belongs to tests"},
+		"unsafe":                             {Why: "nothing here needs it"},
+	},
+	Owners: map[string]string{
+		"migration": "db",
+
+		"settings": "settings",
+		"facts":    "settings",
+		"audit":    "audit",
+		"jobs":     "jobs",
+
+		"users":              "directory",
+		"user_words":         "directory",
+		"user_groups":        "directory",
+		"user_group_members": "directory",
+
+		"passkeys":    "signin",
+		"ceremonies":  "signin",
+		"sessions":    "signin",
+		"step_ups":    "signin",
+		"login_codes": "signin",
+		"attempts":    "signin",
+
+		"signing_keys":         "oidc",
+		"clients":              "oidc",
+		"client_uris":          "oidc",
+		"client_secrets":       "oidc",
+		"client_groups":        "oidc",
+		"consents":             "oidc",
+		"authorizations":       "oidc",
+		"session_clients":      "oidc",
+		"grants":               "oidc",
+		"codes":                "oidc",
+		"spent_refresh_tokens": "oidc",
+		"revoked_tokens":       "oidc",
+	},
+}
