@@ -1,5 +1,40 @@
-GO ?= go
+# make          checks and tests everything
+# make run      runs the server at http://localhost:1411
+# make golden   writes the golden files anew; look at the difference before you commit it
 
-.PHONY: check
+GO      ?= go
+VERSION ?= $(shell git describe --tags --always --dirty 2>/dev/null || echo unknown)
+
+.PHONY: all run build check test short race golden fmt clean
+
+all: check test
+
+run:
+	$(GO) run ./cmd/pocket-id
+
+# The binary that is shipped: no C, no paths of this machine, no symbols.
+build:
+	CGO_ENABLED=0 $(GO) build -trimpath -ldflags '-s -w -X main.version=$(VERSION)' -o build/pocket-id ./cmd/pocket-id
+
 check:
-	$(GO) vet ./...
+	@test/check.sh
+
+test:
+	@test/run.sh
+
+# What needs neither PostgreSQL nor a browser.
+short:
+	$(GO) test -short ./...
+
+# The packages in which goroutines meet, under the race detector.
+race:
+	@test/run.sh -race -count=1 -timeout=20m ./internal/... ./test/protocol/...
+
+golden:
+	@test/golden.sh
+
+fmt:
+	gofmt -w $$(git ls-files '*.go')
+
+clean:
+	rm -rf build

@@ -87,7 +87,7 @@ var House = Plan{
 		"database/sql":                       {Packages: "db", Tests: "db dbtest", Why: "transactions come from db"},
 		"html/template":                      {Packages: "web examples/relying-party", Tests: "web", Why: "pages are made in web"},
 		"log":                                {Packages: "examples/relying-party", Why: "the log is slog"},
-		"log/slog":                           {Packages: "app cmd/pocket-id db edge jobs secret", Tests: "*", Why: "the domain does not log"},
+		"log/slog":                           {Packages: "app cmd/pocket-id db edge jobs jose secret", Tests: "*", Why: "the domain does not log"},
 		"math/rand":                          {Why: "secrets are not guessed"},
 		"math/rand/v2":                       {Packages: "db jobs", Tests: "*", Why: "secrets are not guessed; waiting may be uneven"},
 		"net/http/httptest":                  {Packages: "apptest", Tests: "*", Why: "belongs to tests"},
