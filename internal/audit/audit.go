@@ -1,0 +1,104 @@
+// Package audit keeps the log of who did what. A record is written in the
+// transaction of the deed, so neither exists without the other.
+package audit
+
+import (
+	"context"
+
+	"pocketid/internal/db"
+	"pocketid/internal/fault"
+	"pocketid/internal/secret"
+)
+
+// ErrNotAdmin is the answer to a deed that only administrators may do.
+var ErrNotAdmin = fault.New(fault.Forbidden, "not_admin")
+
+// An Actor is who is acting, and on which way.
+type Actor struct {
+	UserID string
+	Name   string // as it is now: the record keeps it when the user is gone
+	Admin  bool
+	Via    string // "page", "api", "cli", "ldap", "scim", "job"
+
+	Address   string
+	UserAgent string
+	RequestID string
+	SessionID string
+}
+
+// System is the house itself acting: a command, a job, a directory.
+func System(via string) Actor { return Actor{Admin: true, Via: via} }
+
+// MustAdmin refuses everybody but administrators.
+func (a Actor) MustAdmin() error {
+	if !a.Admin {
+		return ErrNotAdmin
+	}
+	return nil
+}
+
+type actorKey struct{}
+
+// With returns a context that knows who is acting.
+func With(ctx context.Context, a Actor) context.Context {
+	return context.WithValue(ctx, actorKey{}, a)
+}
+
+// From returns who is acting; nobody, who may do nothing, when With was not
+// there.
+func From(ctx context.Context) Actor {
+	a, _ := ctx.Value(actorKey{}).(Actor)
+	return a
+}
+
+// Names of events that people and scripts know. Our own have a dot:
+// "user.edited", "client.created".
+const (
+	SignIn                 = "SIGN_IN"
+	TokenSignIn            = "TOKEN_SIGN_IN"
+	AccountCreated         = "ACCOUNT_CREATED"
+	ClientAuthorization    = "CLIENT_AUTHORIZATION"
+	NewClientAuthorization = "NEW_CLIENT_AUTHORIZATION"
+	PasskeyAdded           = "PASSKEY_ADDED"
+	PasskeyRemoved         = "PASSKEY_REMOVED"
+)
+
+// An Object is what a deed was done to. Its name is kept as it was.
+type Object struct {
+	Kind string // "user", "client", "session", "passkey"
+	ID   string
+	Name string
+}
+
+// An Event is one deed.
+type Event struct {
+	Name   string
+	Object Object
+	// User is the id of the user whom it concerns, if one is.
+	User string
+	// Client is the id of the client that it concerns, if one is.
+	Client string
+	// Before and After are what changed, Data what else is to be known. They
+	// are stored as JSON, so secrets among them must be of type secret.Text.
+	Before, After, Data any
+}
+
+const columns = `id, at, event, object_kind, object_id, object_name, user_id, client_id, actor_id, actor_name, via,
+	address, user_agent, request_id, before, after, data`
+
+// Record notes that by did e. It is a part: nothing is noted unless tx
+// commits.
+func Record(tx *db.Tx, by Actor, e Event) {
+	tx.Do(`INSERT INTO audit (`+columns+`) VALUES (`+db.Marks(17)+`)`,
+		secret.ID(), tx.Now().UnixMicro(), e.Name, e.Object.Kind, e.Object.ID, e.Object.Name,
+		db.Text(&e.User), db.Text(&e.Client), db.Text(&by.UserID), by.Name, by.Via,
+		by.Address, by.UserAgent, by.RequestID, optional(e.Before), optional(e.After), optional(e.Data))
+}
+
+// optional is v as JSON, or NULL when there is nothing.
+func optional(v any) any {
+	if v == nil {
+		return nil
+	}
+	return db.JSON(v)
+}

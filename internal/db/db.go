@@ -1,0 +1,188 @@
+// Package db opens the database and runs transactions. The SQL that the
+// product speaks lives with the code that needs it; this package only makes
+// the same statement mean the same thing on SQLite and on PostgreSQL.
+//
+// There are two doors: Read for a snapshot, Write for a serializable change.
+// Because writes are serializable on both engines, code may read, decide in Go
+// and write, without row locks or version columns.
+package db
+
+import (
+	"context"
+	"database/sql"
+	"errors"
+	"math/rand/v2"
+	"os"
+	"sync"
+	"sync/atomic"
+	"time"
+)
+
+// DB is an open database. It is made by Open.
+type DB struct {
+	// Postgres says which engine this is. Code that asks is suspect: the
+	// statements are the same.
+	Postgres bool
+
+	r, w *sql.DB // one pool on PostgreSQL, readers and the one writer on SQLite
+	lock *os.File
+	path string // of the SQLite file
+
+	statements, retries atomic.Int64
+
+	bells struct {
+		sync.Mutex
+		m map[string]chan struct{}
+	}
+}
+
+// tries is how often a change without a deadline is run again after a lost
+// race.
+const tries = 10
+
+// Write runs fn in a serializable transaction. When it lost a race it is run
+// again, until the deadline of ctx or tries times, so fn may run more than
+// once and must touch nothing but tx. Then, and when the database is dead, the
+// answer is a fault of kind Unavailable.
+//
+// A statement that failed outranks what fn makes of it; an error of fn undoes
+// everything, unless it comes wrapped by Keep.
+func (d *DB) Write(ctx context.Context, fn func(*Tx) error) error {
+	opts := &sql.TxOptions{}
+	if d.Postgres {
+		opts.Isolation = sql.LevelSerializable
+	}
+	_, bounded := ctx.Deadline()
+	pause := time.Millisecond
+	for try := 1; ; try++ {
+		err := d.run(ctx, d.w, opts, fn)
+		if err == nil || !lost(err) {
+			return err
+		}
+		d.retries.Add(1)
+		if try == tries && !bounded {
+			return ErrBusy.Because("lost %d races: %w", try, err)
+		}
+		t := time.NewTimer(time.Duration(rand.Int64N(int64(pause)) + int64(pause)/2))
+		select {
+		case <-ctx.Done():
+			t.Stop()
+			if errors.Is(ctx.Err(), context.DeadlineExceeded) {
+				return ErrBusy.Because("lost %d races: %w", try, err)
+			}
+			return ctx.Err()
+		case <-t.C:
+		}
+		pause = min(2*pause, 250*time.Millisecond)
+	}
+}
+
+// Read runs fn over one snapshot: what others commit meanwhile is not seen.
+func (d *DB) Read(ctx context.Context, fn func(*Tx) error) error {
+	opts := &sql.TxOptions{}
+	if d.Postgres {
+		opts.ReadOnly, opts.Isolation = true, sql.LevelRepeatableRead
+	}
+	return d.run(ctx, d.r, opts, fn)
+}
+
+func (d *DB) run(ctx context.Context, pool *sql.DB, opts *sql.TxOptions, fn func(*Tx) error) error {
+	conn, err := pool.Conn(ctx)
+	if err != nil {
+		if errors.Is(err, context.DeadlineExceeded) {
+			return ErrBusy.Because("no connection came free: %w", err)
+		}
+		return classify(err)
+	}
+	defer conn.Close()
+	inner := ctx
+	if !d.Postgres {
+		// A statement on SQLite is over before anybody could interrupt it, and
+		// watching for that costs two goroutines for each; Tx looks at ctx
+		// between statements instead.
+		inner = context.WithoutCancel(ctx)
+	}
+	stx, err := conn.BeginTx(inner, opts)
+	if err != nil {
+		return classify(err)
+	}
+	defer stx.Rollback()
+	tx := &Tx{ctx: ctx, inner: inner, tx: stx, d: d, now: time.Now().UTC().Truncate(time.Microsecond)}
+	err = fn(tx)
+	failed := tx.err
+	tx.err = errOver
+	if failed != nil { // a failed statement outranks what fn made of it, or a lost race would pass for a refusal
+		return failed
+	}
+	k, keep := errors.AsType[kept](err)
+	if err != nil && !keep {
+		return err
+	}
+	if err := stx.Commit(); err != nil {
+		return classify(err)
+	}
+	for _, name := range tx.rung {
+		d.ring(name)
+	}
+	if keep {
+		return k.error
+	}
+	return nil
+}
+
+// Ping asks the database for an answer.
+func (d *DB) Ping(ctx context.Context) error {
+	return d.Read(ctx, func(tx *Tx) error {
+		var n int
+		return tx.One([]any{&n}, `SELECT 1`)
+	})
+}
+
+// Statements counts the statements that were run so far, without BEGIN and
+// COMMIT: for tests and benchmarks that hold a budget.
+func (d *DB) Statements() int64 { return d.statements.Load() }
+
+// Retries counts the transactions that were run again after a lost race.
+func (d *DB) Retries() int64 { return d.retries.Load() }
+
+// Close ends every connection and frees the file. It waits for transactions
+// that are under way.
+func (d *DB) Close() error {
+	var err error
+	if d.r != d.w {
+		err = d.r.Close()
+	}
+	err = errors.Join(err, d.w.Close())
+	if d.lock != nil {
+		err = errors.Join(err, d.lock.Close())
+	}
+	return err
+}
+
+// Bell returns the channel of the bell with this name: something comes out of
+// it after a transaction of this process that rang it was committed. Several
+// rings may come out as one, and each is heard by one listener. A bell wakes
+// somebody early; it is never the only way to learn a thing, for other
+// processes do not hear it.
+func (d *DB) Bell(name string) <-chan struct{} { return d.bell(name) }
+
+func (d *DB) bell(name string) chan struct{} {
+	d.bells.Lock()
+	defer d.bells.Unlock()
+	if d.bells.m == nil {
+		d.bells.m = map[string]chan struct{}{}
+	}
+	c := d.bells.m[name]
+	if c == nil {
+		c = make(chan struct{}, 1)
+		d.bells.m[name] = c
+	}
+	return c
+}
+
+func (d *DB) ring(name string) {
+	select {
+	case d.bell(name) <- struct{}{}:
+	default:
+	}
+}

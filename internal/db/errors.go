@@ -1,0 +1,137 @@
+package db
+
+import (
+	"context"
+	"database/sql"
+	"database/sql/driver"
+	"errors"
+	"io"
+	"net"
+	"os"
+	"strings"
+	"time"
+
+	"github.com/jackc/pgx/v5/pgconn"
+	"modernc.org/sqlite"
+	sqlite3 "modernc.org/sqlite/lib"
+
+	"pocketid/internal/fault"
+)
+
+var (
+	// ErrNotFound is what One returns when there is no row.
+	ErrNotFound = errors.New("not found")
+
+	// ErrConflict matches every *Conflict.
+	ErrConflict = errors.New("already exists")
+
+	// ErrBusy says that a change lost every race until its deadline.
+	ErrBusy = fault.New(fault.Unavailable, "database_busy").After(time.Second)
+
+	// ErrGone says that the database cannot be reached or cannot store.
+	ErrGone = fault.New(fault.Unavailable, "database_gone").After(5 * time.Second)
+)
+
+// A Conflict says which unique column a row collided on.
+type Conflict struct {
+	// Column is "table.column", the same string on both engines.
+	Column string
+	err    error
+}
+
+func (c *Conflict) Error() string { return c.Column + " already exists" }
+func (c *Conflict) Unwrap() error { return c.err }
+
+// Is makes every Conflict an ErrConflict.
+func (c *Conflict) Is(target error) bool { return target == ErrConflict }
+
+// Keep wraps a refusal that must leave a trace: Write commits what fn did and
+// then returns err. Without it a refused request would undo its own evidence.
+func Keep(err error) error { return kept{err} }
+
+type kept struct{ error }
+
+func (k kept) Unwrap() error { return k.error }
+
+// lost says that a transaction lost a race and may be run again.
+func lost(err error) bool {
+	if pg, ok := errors.AsType[*pgconn.PgError](err); ok {
+		return pg.Code == "40001" || pg.Code == "40P01" // serialization failure, deadlock
+	}
+	if lite, ok := errors.AsType[*sqlite.Error](err); ok {
+		return lite.Code()&0xff == sqlite3.SQLITE_BUSY
+	}
+	return false
+}
+
+// gone says that the database is not there, or not able, at the moment.
+func gone(err error) bool {
+	if pg, ok := errors.AsType[*pgconn.PgError](err); ok {
+		switch pg.Code[:2] {
+		case "08", "53", "58": // connection, resources (too many connections, disk full), system
+			return true
+		}
+		switch pg.Code {
+		case "57P01", "57P02", "57P03", "25006": // shutting down, crashed, starting, a replica that only reads
+			return true
+		}
+		return false
+	}
+	if lite, ok := errors.AsType[*sqlite.Error](err); ok {
+		switch lite.Code() & 0xff {
+		case sqlite3.SQLITE_FULL, sqlite3.SQLITE_IOERR, sqlite3.SQLITE_CANTOPEN, sqlite3.SQLITE_READONLY:
+			return true
+		}
+		return false
+	}
+	if errors.Is(err, context.Canceled) || errors.Is(err, context.DeadlineExceeded) {
+		return false
+	}
+	if _, ok := errors.AsType[*pgconn.ConnectError](err); ok {
+		return true
+	}
+	if _, ok := errors.AsType[net.Error](err); ok {
+		return true
+	}
+	return errors.Is(err, driver.ErrBadConn) || errors.Is(err, sql.ErrConnDone) || errors.Is(err, io.EOF) ||
+		errors.Is(err, io.ErrUnexpectedEOF) || errors.Is(err, net.ErrClosed) || errors.Is(err, os.ErrDeadlineExceeded)
+}
+
+// classify turns what a driver says into what the house says: the same on both
+// engines.
+func classify(err error) error {
+	if err == nil {
+		return nil
+	}
+	if errors.Is(err, sql.ErrNoRows) {
+		return ErrNotFound
+	}
+	if pg, ok := errors.AsType[*pgconn.PgError](err); ok && pg.Code == "23505" {
+		return &Conflict{column(err), err}
+	}
+	if lite, ok := errors.AsType[*sqlite.Error](err); ok {
+		switch lite.Code() {
+		case sqlite3.SQLITE_CONSTRAINT_UNIQUE, sqlite3.SQLITE_CONSTRAINT_PRIMARYKEY:
+			return &Conflict{column(err), err}
+		}
+	}
+	if gone(err) {
+		return ErrGone.Because("%w", err)
+	}
+	return err
+}
+
+// column reads which column a row collided on out of the engine's words; of a
+// constraint over several columns it is the first.
+func column(err error) string {
+	if pg, ok := errors.AsType[*pgconn.PgError](err); ok { // Detail: Key (email_key)=(…) …
+		_, rest, _ := strings.Cut(pg.Detail, "(")
+		cols, _, _ := strings.Cut(rest, ")")
+		col, _, _ := strings.Cut(cols, ",")
+		return pg.TableName + "." + col
+	}
+	_, rest, _ := strings.Cut(err.Error(), "UNIQUE constraint failed: ")
+	cols, _, _ := strings.Cut(rest, " (")
+	col, _, _ := strings.Cut(cols, ",")
+	return col
+}

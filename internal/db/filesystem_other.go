@@ -1,0 +1,5 @@
+//go:build !linux
+
+package db
+
+func statfsMagic(string) (uint32, bool) { return 0, false }

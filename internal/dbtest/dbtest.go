@@ -1,0 +1,101 @@
+// Package dbtest gives each test a database of its own, on both engines.
+package dbtest
+
+import (
+	"crypto/rand"
+	"database/sql"
+	"net/url"
+	"os"
+	"path/filepath"
+	"strings"
+	"testing"
+
+	"pocketid/internal/db"
+)
+
+// Names of the engines, which are also the names of the subtests.
+const (
+	SQLite   = "sqlite"
+	Postgres = "postgres"
+)
+
+// Engines runs fn as a subtest on each engine with the connection string of an
+// empty database. Without TEST_POSTGRES the subtest on PostgreSQL fails, so
+// that nobody believes it passed; under -short it is left out.
+func Engines(t *testing.T, fn func(t *testing.T, dsn string)) {
+	t.Helper()
+	for _, engine := range []string{SQLite, Postgres} {
+		t.Run(engine, func(t *testing.T) {
+			fn(t, DSN(t, engine))
+		})
+	}
+}
+
+// Both runs fn as a subtest on each engine with an open, migrated database.
+func Both(t *testing.T, fn func(t *testing.T, d *db.DB)) {
+	t.Helper()
+	Engines(t, func(t *testing.T, dsn string) {
+		fn(t, OpenDSN(t, dsn))
+	})
+}
+
+// Open returns a migrated SQLite database that the end of the test closes.
+func Open(t testing.TB) *db.DB {
+	t.Helper()
+	return OpenDSN(t, DSN(t, SQLite))
+}
+
+// OpenDSN opens what a connection string means as the server does; the end of
+// the test closes it.
+func OpenDSN(t testing.TB, dsn string) *db.DB {
+	t.Helper()
+	d, err := db.Open(t.Context(), dsn, db.Serve)
+	if err != nil {
+		t.Fatal(err)
+	}
+	t.Cleanup(func() {
+		if err := d.Close(); err != nil {
+			t.Error(err)
+		}
+	})
+	return d
+}
+
+// DSN returns the connection string of an empty database on the engine; the
+// end of the test removes it. On PostgreSQL it is a schema of its own.
+func DSN(t testing.TB, engine string) string {
+	t.Helper()
+	if engine == SQLite {
+		return filepath.Join(t.TempDir(), "pocket-id.db")
+	}
+	base := os.Getenv("TEST_POSTGRES")
+	if base == "" {
+		if testing.Short() {
+			t.Skip("left out under -short: TEST_POSTGRES is not set")
+		}
+		t.Fatal("TEST_POSTGRES is not set: run the tests by `make test`, which starts a PostgreSQL for them, or use -short")
+	}
+	admin, err := sql.Open("pgx", base)
+	if err != nil {
+		t.Fatal(err)
+	}
+	admin.SetMaxOpenConns(1)
+	schema := "t" + strings.ToLower(rand.Text())
+	if _, err := admin.Exec("CREATE SCHEMA " + schema); err != nil {
+		t.Fatal(err)
+	}
+	t.Cleanup(func() {
+		defer admin.Close()
+		if _, err := admin.Exec("DROP SCHEMA " + schema + " CASCADE"); err != nil {
+			t.Error(err)
+		}
+	})
+	u, err := url.Parse(base)
+	if err != nil {
+		t.Fatal(err)
+	}
+	q := u.Query()
+	q.Set("search_path", schema)
+	u.RawQuery = q.Encode()
+	return u.String()
+}

@@ -1,0 +1,117 @@
+// Package settings keeps what an administrator may change at run time: one
+// struct in one row, read in each transaction that needs it. Beside it lie
+// the facts, single values that the house must remember about itself.
+package settings
+
+import (
+	"errors"
+
+	"pocketid/internal/db"
+)
+
+// Settings are all settings. The JSON names are those that scripts know.
+type Settings struct {
+	AppName             string `json:"appName"`
+	SessionDuration     int    `json:"sessionDuration"` // idle lifetime in minutes
+	HomePageURL         string `json:"homePageUrl"`
+	EmailsVerified      bool   `json:"emailsVerified"` // new and changed addresses start verified
+	DisableAnimations   bool   `json:"disableAnimations"`
+	AllowOwnAccountEdit bool   `json:"allowOwnAccountEdit"`
+	AccentColor         string `json:"accentColor"`
+	RequireUserEmail    bool   `json:"requireUserEmail"`
+
+	AllowUserSignups          string        `json:"allowUserSignups"` // disabled, withToken, open
+	SignupDefaultUserGroupIDs []string      `json:"signupDefaultUserGroupIDs"`
+	SignupDefaultCustomClaims []SignupClaim `json:"signupDefaultCustomClaims"`
+
+	SMTPHost           string `json:"smtpHost"`
+	SMTPPort           string `json:"smtpPort"`
+	SMTPFrom           string `json:"smtpFrom"`
+	SMTPUser           string `json:"smtpUser"`
+	SMTPPassword       Sealed `json:"smtpPassword"`
+	SMTPTLS            string `json:"smtpTls"` // none, starttls, tls
+	SMTPSkipCertVerify bool   `json:"smtpSkipCertVerify"`
+
+	EmailLoginNotification      bool `json:"emailLoginNotificationEnabled"`
+	EmailOneTimeAccessAsAnybody bool `json:"emailOneTimeAccessAsUnauthenticatedEnabled"`
+	EmailOneTimeAccessAsAdmin   bool `json:"emailOneTimeAccessAsAdminEnabled"`
+	EmailAPIKeyExpiration       bool `json:"emailApiKeyExpirationEnabled"`
+	EmailVerification           bool `json:"emailVerificationEnabled"`
+
+	LDAPEnabled                       bool   `json:"ldapEnabled"`
+	LDAPURL                           string `json:"ldapUrl"`
+	LDAPBindDN                        string `json:"ldapBindDn"`
+	LDAPBindPassword                  Sealed `json:"ldapBindPassword"`
+	LDAPBase                          string `json:"ldapBase"`
+	LDAPUserSearchFilter              string `json:"ldapUserSearchFilter"`
+	LDAPUserGroupSearchFilter         string `json:"ldapUserGroupSearchFilter"`
+	LDAPSkipCertVerify                bool   `json:"ldapSkipCertVerify"`
+	LDAPAttributeUserUniqueIdentifier string `json:"ldapAttributeUserUniqueIdentifier"`
+	LDAPAttributeUserUsername         string `json:"ldapAttributeUserUsername"`
+	LDAPAttributeUserEmail            string `json:"ldapAttributeUserEmail"`
+	LDAPAttributeUserFirstName        string `json:"ldapAttributeUserFirstName"`
+	LDAPAttributeUserLastName         string `json:"ldapAttributeUserLastName"`
+	LDAPAttributeUserDisplayName      string `json:"ldapAttributeUserDisplayName"`
+	LDAPAttributeUserProfilePicture   string `json:"ldapAttributeUserProfilePicture"`
+	LDAPAttributeGroupMember          string `json:"ldapAttributeGroupMember"`
+	LDAPAttributeGroupUniqueID        string `json:"ldapAttributeGroupUniqueIdentifier"`
+	LDAPAttributeGroupName            string `json:"ldapAttributeGroupName"`
+	LDAPAdminGroupName                string `json:"ldapAdminGroupName"`
+	LDAPSoftDeleteUsers               bool   `json:"ldapSoftDeleteUsers"`
+
+	WebauthnUserVerification        string `json:"webauthnUserVerification"` // required, preferred
+	WebauthnAllowSyncedPasskeys     bool   `json:"webauthnAllowSyncedPasskeys"`
+	WebauthnAuthenticatorAttachment string `json:"webauthnAuthenticatorAttachment"` // any, platform, cross-platform
+
+	CIMDURLAllowlist []string `json:"cimdUrlAllowlist"`
+}
+
+// A SignupClaim is given to each user who signs up.
+type SignupClaim struct {
+	Key   string `json:"key"`
+	Value string `json:"value"`
+}
+
+// Sealed is a secret among the settings, sealed with the master key for the
+// purpose "settings". The value itself is never stored.
+type Sealed []byte
+
+// Default is what holds before anything was changed.
+func Default() Settings {
+	return Settings{
+		AppName:                         "Pocket ID",
+		SessionDuration:                 60,
+		HomePageURL:                     "/settings/account",
+		AllowOwnAccountEdit:             true,
+		AccentColor:                     "default",
+		RequireUserEmail:                true,
+		AllowUserSignups:                "disabled",
+		SMTPTLS:                         "none",
+		LDAPUserSearchFilter:            "(objectClass=person)",
+		LDAPUserGroupSearchFilter:       "(objectClass=groupOfNames)",
+		LDAPAttributeUserDisplayName:    "cn",
+		LDAPAttributeGroupMember:        "member",
+		LDAPSoftDeleteUsers:             true,
+		WebauthnUserVerification:        "required",
+		WebauthnAllowSyncedPasskeys:     true,
+		WebauthnAuthenticatorAttachment: "any",
+	}
+}
+
+// Of returns the settings as tx sees them. What was never saved, because it is
+// newer than the row, has its default.
+func Of(tx *db.Tx) (Settings, error) {
+	s := Default()
+	err := tx.One([]any{db.JSON(&s)}, `SELECT value FROM settings WHERE id = 1`)
+	if errors.Is(err, db.ErrNotFound) {
+		return s, nil
+	}
+	return s, err
+}
+
+// Save replaces the settings.
+func Save(tx *db.Tx, s Settings) {
+	tx.Do(`INSERT INTO settings (id, value, updated_at) VALUES (1, $1, $2)
+		ON CONFLICT (id) DO UPDATE SET value = excluded.value, updated_at = excluded.updated_at`,
+		db.JSON(&s), tx.Now().UnixMicro())
+}
