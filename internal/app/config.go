@@ -1,0 +1,172 @@
+// Package app puts the house together: it reads the configuration, builds
+// every part, lists the routes, and starts and stops the process.
+package app
+
+import (
+	"errors"
+	"fmt"
+	"log/slog"
+	"net/netip"
+	"net/url"
+	"os"
+	"strings"
+
+	"pocketid/internal/db"
+	"pocketid/internal/secret"
+)
+
+// Config is what the environment says. Its zero value is not usable; Load
+// fills it, and a test starts from Defaults.
+type Config struct {
+	// Env is "production", "development" or "test".
+	Env string
+	// PublicURL is the address in the browser: issuer, origin of passkeys,
+	// target of every link. It has no path, no query and no final slash.
+	PublicURL *url.URL
+	// InternalURL is where applications reach the endpoints that need no browser.
+	InternalURL *url.URL
+	// EncryptionKey is what the master key is made from, or empty when it is
+	// in the file beside the database.
+	EncryptionKey secret.Text
+	// Database is a path or URI of SQLite, or a URL of PostgreSQL.
+	Database secret.Text
+	// TrustProxy are the peers whose X-Forwarded headers count.
+	TrustProxy []netip.Prefix
+	// TrustedPlatform names the header in which the platform in front tells the
+	// client's address.
+	TrustedPlatform string
+
+	Host string
+	Port int
+
+	LogLevel slog.Level
+	LogJSON  bool
+
+	NoRateLimits           bool
+	NoHSTS                 bool
+	AllowInsecureCallbacks bool
+	AuditRetentionDays     int
+	// SetupToken, when it is not empty, is asked for by the set-up page.
+	SetupToken secret.Text
+
+	// Notes are remarks on the environment for the log, none of which stops the start.
+	Notes []Note
+}
+
+// A Note is a remark on the environment.
+type Note struct {
+	Level slog.Level
+	Text  string
+}
+
+// A ConfigError says what is wrong with one variable.
+type ConfigError struct {
+	Variable string
+	Fault    string // "is not a number between 1 and 65535"
+	Example  string
+}
+
+// Error is one line: the variable, what is wrong with it, and a good example.
+func (e *ConfigError) Error() string {
+	return fmt.Sprintf("%s %s; for example: %s=%s", e.Variable, e.Fault, e.Variable, e.Example)
+}
+
+// fault is what a variable's value is refused with. It never quotes a secret.
+type fault string
+
+func (f fault) Error() string { return string(f) }
+
+// faultf makes a fault.
+func faultf(format string, args ...any) error { return fault(fmt.Sprintf(format, args...)) }
+
+// Defaults is the configuration of an empty environment.
+func Defaults() Config {
+	c, err := Load(nil, "")
+	if err != nil {
+		panic(err) // the defaults are part of the program, and a test loads them
+	}
+	return c
+}
+
+// Load reads the configuration from the environment, in the form of os.Environ,
+// and from the text of a .env file, which counts for less. The error holds a
+// ConfigError for each variable that cannot be understood.
+func Load(environ []string, dotenv string) (Config, error) {
+	env, err := parseDotenv(dotenv)
+	if err != nil {
+		return Config{}, err
+	}
+	for _, line := range environ {
+		if name, value, ok := strings.Cut(line, "="); ok && name != "" {
+			env[name] = value
+		}
+	}
+	var c Config
+	var faults []error
+	for _, v := range variables {
+		value, err := v.value(env)
+		if err == nil {
+			err = v.set(&c, value)
+		}
+		if err != nil {
+			faults = append(faults, &ConfigError{v.name, err.Error(), v.example})
+		}
+	}
+	if err := errors.Join(faults...); err != nil {
+		return Config{}, err
+	}
+	if c.Postgres() && c.EncryptionKey == "" {
+		return Config{}, &ConfigError{"ENCRYPTION_KEY", "is needed with PostgreSQL, so that all replicas share it", "the output of: openssl rand -base64 32"}
+	}
+	c.Notes = append(c.Notes, c.remarks()...)
+	c.Notes = append(c.Notes, strangers(env)...)
+	return c, nil
+}
+
+// Postgres says whether the database is PostgreSQL.
+func (c Config) Postgres() bool { return db.IsPostgres(string(c.Database)) }
+
+// remarks are warnings about values that are understood but will disappoint.
+func (c Config) remarks() []Note {
+	var notes []Note
+	warn := func(text string) { notes = append(notes, Note{slog.LevelWarn, text}) }
+	if host := c.PublicURL.Hostname(); c.PublicURL.Scheme == "http" && !local(host) {
+		warn("APP_URL is http and " + host + " is not localhost: browsers offer passkeys on https alone, so nobody can sign in; put TLS in front and set APP_URL=https://" + c.PublicURL.Host)
+	}
+	if c.NoRateLimits {
+		warn("DISABLE_RATE_LIMITING is on: guesses are no longer slowed down by network")
+	}
+	return notes
+}
+
+// local says whether browsers treat a host as this machine.
+func local(host string) bool { return host == "localhost" || strings.HasSuffix(host, ".localhost") }
+
+// value is the variable's value: its own, that of the file which NAME_FILE
+// names, or the default. An empty variable counts as absent.
+func (v variable) value(env map[string]string) (string, error) {
+	value, path := env[v.name], ""
+	if v.file {
+		path = env[v.name+"_FILE"]
+	}
+	switch {
+	case value != "" && path != "":
+		return "", faultf("and %s_FILE are both set; keep one of them", v.name)
+	case path != "":
+		b, err := os.ReadFile(path)
+		if err != nil {
+			return "", faultf("cannot be read from the file that %s_FILE names: %v", v.name, err)
+		}
+		if v.raw {
+			value = string(b)
+		} else {
+			value = strings.TrimSpace(string(b))
+		}
+		if value == "" {
+			return "", faultf("is empty in the file that %s_FILE names", v.name)
+		}
+	case value == "":
+		value = v.fallback
+	}
+	return value, nil
+}

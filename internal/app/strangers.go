@@ -1,0 +1,86 @@
+package app
+
+import (
+	"fmt"
+	"log/slog"
+	"maps"
+	"slices"
+	"strings"
+)
+
+// idle are variables of Pocket ID 2.x that need nothing here: what they
+// switch off does not exist, or what they choose is always so.
+var idle = strings.Fields(`ACTORS_HOST ACTORS_PORT ALLOW_DOWNGRADE ANALYTICS_DISABLED FILE_BACKEND LOG_QUERY_ARGS
+	S3_ACCESS_KEY_ID S3_BUCKET S3_DISABLE_DEFAULT_INTEGRITY_CHECKS S3_ENDPOINT S3_FORCE_PATH_STYLE S3_REGION
+	S3_SECRET_ACCESS_KEY S3_SECRET_ACCESS_KEY_FILE UPLOAD_PATH VERSION_CHECK_DISABLED`)
+
+// missing are variables of Pocket ID 2.x for what this version cannot do yet.
+var missing = strings.Fields(`GEOLITE_DB_PATH GEOLITE_DB_URL LOCAL_IPV6_RANGES MAXMIND_LICENSE_KEY MAXMIND_LICENSE_KEY_FILE
+	PROXY_PROTOCOL STATIC_API_KEY STATIC_API_KEY_FILE SYSTEMD_SOCKET TLS_CERT TLS_CERT_FILE TLS_KEY TLS_KEY_FILE
+	UI_CONFIG_DISABLED UNIX_SOCKET UNIX_SOCKET_MODE`)
+
+// strangers are remarks on variables that are set and mean nothing: those that
+// Pocket ID 2.x knows, and names that look like a slip of the pen. All else is
+// somebody else's, like the names that a cluster puts into every container.
+func strangers(env map[string]string) []Note {
+	known := map[string]bool{}
+	for _, v := range variables {
+		known[v.name] = true
+		if v.file {
+			known[v.name+"_FILE"] = true
+		}
+	}
+	var notes []Note
+	var unneeded, unbuilt []string
+	for _, name := range slices.Sorted(maps.Keys(env)) {
+		switch {
+		case known[name] || env[name] == "":
+		case slices.Contains(idle, name):
+			unneeded = append(unneeded, name)
+		case slices.Contains(missing, name):
+			unbuilt = append(unbuilt, name)
+		default:
+			if meant := alike(name, known); meant != "" {
+				notes = append(notes, Note{slog.LevelWarn, fmt.Sprintf("%s is set and means nothing here; %s was perhaps meant", name, meant)})
+			}
+		}
+	}
+	if len(unbuilt) > 0 {
+		notes = append(notes, Note{slog.LevelWarn, "set, but without effect in this version: " + strings.Join(unbuilt, ", ")})
+	}
+	if len(unneeded) > 0 {
+		notes = append(notes, Note{slog.LevelInfo, "set, but not needed here: " + strings.Join(unneeded, ", ")})
+	}
+	return notes
+}
+
+// alike is the known name that differs from name in case, in hyphens, or in
+// one letter; short names differ by one letter from too much.
+func alike(name string, known map[string]bool) string {
+	plain := strings.ToUpper(strings.NewReplacer("-", "_", ".", "_").Replace(name))
+	if known[plain] {
+		return plain
+	}
+	for _, k := range slices.Sorted(maps.Keys(known)) {
+		if len(k) >= 6 && oneApart(plain, k) {
+			return k
+		}
+	}
+	return ""
+}
+
+// oneApart says whether one letter more, less, other or swapped with its
+// neighbour makes a out of b.
+func oneApart(a, b string) bool {
+	if len(a) > len(b) {
+		a, b = b, a
+	}
+	i := 0
+	for i < len(a) && a[i] == b[i] {
+		i++
+	}
+	if len(a) < len(b) {
+		return len(a)+1 == len(b) && a[i:] == b[i+1:]
+	}
+	return i < len(a) && (a[i+1:] == b[i+1:] || i+1 < len(a) && a[i] == b[i+1] && a[i+1] == b[i] && a[i+2:] == b[i+2:])
+}
