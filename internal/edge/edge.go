@@ -5,10 +5,13 @@ package edge
 
 import (
 	"context"
+	"errors"
+	"fmt"
 	"log/slog"
 	"net/http"
 	"net/netip"
 	"net/url"
+	"strings"
 	"time"
 
 	"pocketid/internal/fault"
@@ -21,6 +24,7 @@ type Handler func(w http.ResponseWriter, r *http.Request) error
 type Access int
 
 const (
+	// Undeclared is what a route has that forgot to say.
 	Undeclared Access = iota
 	// Open is for everybody, and nobody asks who it is: probes, assets, metadata.
 	Open
@@ -36,29 +40,10 @@ const (
 	Protocol
 )
 
-// Surface says how the faults of a route look.
-type Surface int
-
-const (
-	// Page is HTML, rendered by Config.RenderError.
-	Page Surface = iota + 1
-	// Problem is the JSON of the API: the incumbent's members and RFC 9457 at once.
-	Problem
-	// OAuth is the JSON of the token endpoint and its kin (RFC 6749 §5.2).
-	OAuth
-	// Bearer is the answer of a resource that wants an access token (RFC 6750 §3).
-	Bearer
-)
-
-// Classes of routes that share a limit for each network. The empty class is general.
-const (
-	LimitGeneral   = ""
-	LimitNone      = "none" // probes: an orchestrator must always get its answer
-	LimitSignIn    = "sign-in"
-	LimitStepUp    = "step-up"
-	LimitLoginCode = "login-code"
-	LimitToken     = "token"
-)
+// String is the name of the access, as the list of routes shows it.
+func (a Access) String() string {
+	return [...]string{"undeclared", "open", "public", "signed in", "admin", "protocol"}[a]
+}
 
 // Route is one line of the list of routes.
 type Route struct {
@@ -69,11 +54,48 @@ type Route struct {
 	Handler Handler
 	// Limit is the class that the route counts in, beside the general one.
 	Limit string
-	// MaxBody is the bound of the body in bytes; 0 is MaxBody.
+	// MaxBody is the bound of the body in bytes; 0 is the constant MaxBody.
 	MaxBody int64
 	// CORS opens the answer to scripts of any origin, without credentials, and
 	// answers OPTIONS.
 	CORS bool
+}
+
+// path is the pattern without its method.
+func (r *Route) path() string {
+	_, path, _ := strings.Cut(r.Pattern, " ")
+	return path
+}
+
+// check says what a route lacks.
+func (r *Route) check() error {
+	method, path, ok := strings.Cut(r.Pattern, " ")
+	switch {
+	case !ok || !methods[method] || !strings.HasPrefix(path, "/"):
+		return fmt.Errorf("route %q: the pattern is not a method and a path", r.Pattern)
+	case path != "/" && strings.HasSuffix(path, "/"):
+		return fmt.Errorf("route %q: the path ends in a slash, which would claim all paths below it", r.Pattern)
+	case path == "/":
+		return fmt.Errorf("route %q: write /{$}, because / alone claims all paths", r.Pattern)
+	case r.Access <= Undeclared || r.Access > Protocol:
+		return fmt.Errorf("route %q: it does not say who may use it (Access)", r.Pattern)
+	case r.Surface < Page || r.Surface > Bearer:
+		return fmt.Errorf("route %q: it does not say how its errors look (Surface)", r.Pattern)
+	case r.Handler == nil:
+		return fmt.Errorf("route %q: it has no Handler", r.Pattern)
+	case r.Limit != LimitGeneral && r.Limit != LimitNone && classes[r.Limit].burst == 0:
+		return fmt.Errorf("route %q: there is no class of limits %q", r.Pattern, r.Limit)
+	case r.MaxBody < 0:
+		return fmt.Errorf("route %q: the bound of the body is below nothing", r.Pattern)
+	case r.CORS && (r.Access == SignedIn || r.Access == Admin):
+		return fmt.Errorf("route %q: what a session opens is not for scripts of any origin (CORS)", r.Pattern)
+	}
+	return nil
+}
+
+// methods are the methods that routes, the log and counters know: a closed set.
+var methods = map[string]bool{
+	"GET": true, "HEAD": true, "POST": true, "PUT": true, "PATCH": true, "DELETE": true, "OPTIONS": true,
 }
 
 // Identity is who is asking. The zero value is nobody.
@@ -97,94 +119,254 @@ type Config struct {
 	NoLimits bool
 	// Log gets one line for each request. nil is slog.Default().
 	Log *slog.Logger
-	// Identify finds out who is asking. Its context is the one that the handler
-	// gets. It answers the zero Identity for nobody; an error is an outage. It
-	// should look for its cookie before it asks the database.
+	// Identify finds out who is asking. Its context, which is made of the
+	// request's, is the one that the handler gets. It answers the zero Identity
+	// for nobody; an error is an outage. It looks for its cookie before it asks
+	// the database, because it runs on every route but the Open ones.
 	Identify func(w http.ResponseWriter, r *http.Request) (context.Context, Identity, error)
-	// RenderError writes the page of a fault, status and body. When it fails
-	// it returns an error and has written nothing.
-	RenderError func(w http.ResponseWriter, r *http.Request, f *fault.Error, status int) error
+	// RenderError writes the page of a fault, with its status. When it writes
+	// nothing, or panics, a page without style is sent.
+	RenderError func(w http.ResponseWriter, r *http.Request, f *fault.Error, status int)
 }
 
 // Server is the handler of all routes.
-type Server struct{}
+type Server struct {
+	config     Config
+	log        *slog.Logger
+	mux        *http.ServeMux
+	routes     map[string]*Route
+	protection *http.CrossOriginProtection
+	limits     *limits
+	proxies    proxies
+	hosts      hostWatch
+	secure     bool // the public address is https
+}
 
-// New checks the routes and makes the handler of them.
-func New(c Config, routes []Route) (*Server, error) { return &Server{}, nil }
+// New checks the routes and makes the handler of them. It names every route
+// that is wrong, not just the first.
+func New(c Config, routes []Route) (*Server, error) {
+	if c.PublicURL == nil || c.PublicURL.Host == "" {
+		return nil, errors.New("edge: there is no public address")
+	}
+	s := &Server{
+		config:     c,
+		log:        c.Log,
+		mux:        http.NewServeMux(),
+		routes:     map[string]*Route{},
+		protection: http.NewCrossOriginProtection(),
+		proxies:    newProxies(c.TrustProxy, c.AddressHeader),
+		secure:     c.PublicURL.Scheme == "https",
+	}
+	if s.log == nil {
+		s.log = slog.Default()
+	}
+	if !c.NoLimits {
+		s.limits = newLimits()
+	}
+	// A browser that does not send Sec-Fetch-Site sends Origin, which is then
+	// compared with Host; behind a proxy that changes Host the public address counts.
+	if err := s.protection.AddTrustedOrigin(c.PublicURL.Scheme + "://" + c.PublicURL.Host); err != nil {
+		return nil, fmt.Errorf("edge: the public address %s: %w", c.PublicURL, err)
+	}
+	var faults []error
+	for i := range routes {
+		faults = append(faults, s.add(&routes[i]))
+	}
+	if err := errors.Join(faults...); err != nil {
+		return nil, err
+	}
+	return s, nil
+}
+
+// add registers a route. The ServeMux panics on patterns that it cannot tell
+// apart; that names both, and becomes an error.
+func (s *Server) add(r *Route) (err error) {
+	if err := r.check(); err != nil {
+		return err
+	}
+	if s.routes[r.Pattern] != nil {
+		return fmt.Errorf("route %q: it is there twice", r.Pattern)
+	}
+	defer func() {
+		if v := recover(); v != nil {
+			err = fmt.Errorf("route %q: %v", r.Pattern, v)
+		}
+	}()
+	s.mux.HandleFunc(r.Pattern, func(w http.ResponseWriter, req *http.Request) { s.serve(w.(*response), req, r) })
+	s.routes[r.Pattern] = r
+	if r.CORS && s.routes["OPTIONS "+r.path()] == nil {
+		return s.add(&Route{Pattern: "OPTIONS " + r.path(), Access: Open, Surface: r.Surface, CORS: true, Handler: preflight})
+	}
+	return nil
+}
+
+// preflight answers OPTIONS. What is allowed stands in the headers of each CORS route.
+func preflight(w http.ResponseWriter, _ *http.Request) error {
+	h := w.Header()
+	h.Set("Access-Control-Allow-Methods", "GET, POST")
+	h.Set("Access-Control-Allow-Headers", "Authorization, Content-Type, DPoP")
+	h.Set("Access-Control-Max-Age", "86400")
+	w.WriteHeader(http.StatusNoContent)
+	return nil
+}
 
 // ServeHTTP answers a request.
 func (s *Server) ServeHTTP(w http.ResponseWriter, r *http.Request) {
-	http.Error(w, "not built yet", http.StatusNotImplemented)
+	st := newState(s, r)
+	ctx, cancel := context.WithTimeout(context.WithValue(r.Context(), stateKey{}, st), RequestTimeout)
+	defer cancel()
+	r = r.WithContext(ctx)
+	p := newResponse(w, r)
+	s.headers(p.Header(), st, nil)
+	defer s.end(p, r, st)
+
+	if plainURL(r.URL) && cleanPath(r.URL) {
+		if _, pattern := s.mux.Handler(r); pattern != "" {
+			s.mux.ServeHTTP(p, r)
+			return
+		}
+	}
+	s.nowhere(p, r, st)
 }
 
-// ParseProxies reads TRUST_PROXY: a boolean, or a list of addresses and
-// networks with commas between them.
-func ParseProxies(s string) ([]netip.Prefix, error) { return nil, nil }
-
-// Who is the identity behind the request of ctx; the zero value is nobody.
-func Who(ctx context.Context) Identity { return Identity{} }
-
-// Address is the client's address as text, or "" when it is not known.
-func Address(ctx context.Context) string { return "" }
-
-// RequestID is the id that the log, the answer's X-Request-ID and the error page share.
-func RequestID(ctx context.Context) string { return "" }
-
-// UserAgent is the browser's own name, cut to a bound.
-func UserAgent(ctx context.Context) string { return "" }
-
-// Note adds a fact to the log line of the request: an id, never a secret.
-func Note(ctx context.Context, key string, value any) {}
-
-// Locale is the id of the locale to answer in; user is the user's own choice or "".
-func Locale(r *http.Request, user string) string { return "en" }
-
-// AllowFormTo lets a form of this page lead, by way of redirects, to the
-// origin or the custom scheme of uri.
-func AllowFormTo(w http.ResponseWriter, uri string) {}
-
-// AllowScript lets the one inline script of this page run.
-func AllowScript(w http.ResponseWriter, script string) {}
-
-// SetCookie sets a cookie for this browser session or, when maxAge is not 0,
-// for so long: __Host- and Secure on https, HttpOnly, SameSite=Lax. A negative
-// maxAge deletes it.
-func SetCookie(w http.ResponseWriter, r *http.Request, name, value string, maxAge time.Duration) {}
-
-// ReadCookie is the value of the cookie that SetCookie set, or "".
-func ReadCookie(r *http.Request, name string) string { return "" }
-
-// Browser is the value of the cookie that binds ceremonies, authorizations and
-// codes to this browser. A GET sets it when there is none; otherwise "".
-func Browser(w http.ResponseWriter, r *http.Request) string { return "" }
-
-// BrowserHash is SHA-256 of the browser cookie, or nil when there is none.
-func BrowserHash(r *http.Request) []byte { return nil }
-
-// JSON adapts a function from a request body to a response body.
-func JSON[In, Out any](fn func(context.Context, In) (Out, error)) Handler {
-	return func(w http.ResponseWriter, r *http.Request) error {
-		var in In
-		if err := ReadJSON(r, &in); err != nil {
-			return err
+// serve lets a request through to its handler, and turns an error into an answer.
+func (s *Server) serve(p *response, r *http.Request, route *Route) {
+	st := stateOf(r.Context())
+	st.route = route
+	p.plain = route.Surface == OAuth || route.Surface == Bearer
+	s.headers(p.Header(), st, route)
+	if route.MaxBody == 0 {
+		st.maxBody = MaxBody
+	} else {
+		st.maxBody = route.MaxBody
+	}
+	r, err := s.admit(p, r, st, route)
+	if err == nil && r != nil {
+		err = route.Handler(p, r)
+	}
+	if err != nil {
+		if r == nil {
+			r = st.request
 		}
-		out, err := fn(r.Context(), in)
-		if err != nil {
-			return err
-		}
-		return WriteJSON(w, http.StatusOK, out)
+		s.fail(p, r, route.Surface, err)
 	}
 }
 
-// ReadJSON reads the body into v: application/json only, one value, no member twice.
-func ReadJSON(r *http.Request, v any) error { return nil }
+// admit asks everything that is asked before a handler runs, the cheap
+// questions first. It answers the request that the handler gets, or nil when
+// the answer is written.
+func (s *Server) admit(p *response, r *http.Request, st *state, route *Route) (*http.Request, error) {
+	st.request = r
+	if err := s.limit(st, route.Limit); err != nil {
+		return nil, err
+	}
+	if route.Surface == Page && route.Access != Protocol && route.Access != Open {
+		if err := s.checkHost(st, r); err != nil {
+			return nil, err
+		}
+	}
+	if route.Access != Protocol {
+		if err := s.protection.Check(r); err != nil {
+			return nil, errCrossOrigin.Because("%w", err)
+		}
+	}
+	if r.ContentLength > st.maxBody {
+		return nil, errTooLarge.Because("Content-Length %d", r.ContentLength)
+	}
+	r.Body = http.MaxBytesReader(p.w, r.Body, st.maxBody)
+	if route.Access == Open {
+		return r, nil
+	}
+	if s.config.Identify != nil {
+		ctx, who, err := s.config.Identify(p, r)
+		if err != nil {
+			return nil, err
+		}
+		if ctx != nil {
+			r = r.WithContext(ctx)
+			st.request = r
+		}
+		st.identity = who
+	}
+	switch {
+	case route.Access != SignedIn && route.Access != Admin:
+		return r, nil
+	case st.identity == Identity{}:
+		if route.Surface == Page && (r.Method == http.MethodGet || r.Method == http.MethodHead) {
+			http.Redirect(p, r, "/login?redirect="+url.QueryEscape(r.URL.RequestURI()), http.StatusSeeOther)
+			return nil, nil
+		}
+		return nil, ErrNotSignedIn
+	case route.Access == Admin && !st.identity.Admin:
+		return nil, ErrForbidden
+	}
+	return r, nil
+}
 
-// WriteJSON answers v as JSON.
-func WriteJSON(w http.ResponseWriter, status int, v any) error { return nil }
+// nowhere answers a request that no route takes: 405 when another method
+// would be taken, a redirect when only a slash at the end is too much, else 404.
+func (s *Server) nowhere(p *response, r *http.Request, st *state) {
+	st.request = r
+	if err := s.limit(st, LimitGeneral); err != nil {
+		s.fail(p, r, s.surfaceOf(r), err)
+		return
+	}
+	if !plainURL(r.URL) {
+		s.fail(p, r, s.surfaceOf(r), errMalformed)
+		return
+	}
+	if cleanPath(r.URL) {
+		var allow []string
+		surface := s.surfaceOf(r)
+		for _, m := range []string{"GET", "HEAD", "POST", "PUT", "PATCH", "DELETE", "OPTIONS"} {
+			if route := s.routeFor(m, r.URL); route != nil {
+				allow = append(allow, m)
+				surface = route.Surface
+			}
+		}
+		if allow != nil {
+			s.fail(p, r, surface, errMethod)
+			p.Header().Set("Allow", strings.Join(allow, ", "))
+			return
+		}
+		if to := strings.TrimSuffix(r.URL.Path, "/"); to != r.URL.Path && to != "" && r.Method == http.MethodGet {
+			u := &url.URL{Path: to, RawPath: strings.TrimSuffix(r.URL.RawPath, "/"), RawQuery: r.URL.RawQuery}
+			if route := s.routeFor(r.Method, u); route != nil && route.Surface == Page {
+				http.Redirect(p, r, u.RequestURI(), http.StatusSeeOther)
+				return
+			}
+		}
+	}
+	s.fail(p, r, s.surfaceOf(r), ErrNotFound)
+}
 
-// Form is the form in the body, and nothing of the query.
-func Form(r *http.Request) (url.Values, error) { return nil, nil }
+// routeFor is the route that a method and an address would take, or nil.
+func (s *Server) routeFor(method string, u *url.URL) *Route {
+	_, pattern := s.mux.Handler(&http.Request{Method: method, URL: u})
+	return s.routes[pattern]
+}
 
-// Single refuses a form in which a parameter stands twice (RFC 6749 §3.1),
-// but for those that may.
-func Single(form url.Values, except ...string) error { return nil }
+// surfaceOf is how a request is answered that no route takes.
+func (s *Server) surfaceOf(r *http.Request) Surface {
+	switch {
+	case strings.HasPrefix(r.URL.Path, "/api/oidc/"):
+		return OAuth
+	case r.URL.Path == "/api", strings.HasPrefix(r.URL.Path, "/api/"), strings.HasPrefix(r.URL.Path, "/.well-known/"), strings.HasPrefix(r.URL.Path, "/assets/"):
+		return Problem
+	}
+	return Page
+}
+
+// On adapts a handler by itself to net/http; s says how its errors look. It is
+// for a handler outside a Server.
+func On(s Surface, h Handler) http.Handler {
+	return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+		if err := h(w, r); err != nil {
+			f := judge(r, err)
+			(*Server)(nil).answer(s, w, r, f, statusOf(f))
+		}
+	})
+}
+
+// now is the one clock of this package.
+func now() time.Time { return time.Now() }
