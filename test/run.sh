@@ -9,7 +9,6 @@ set -euo pipefail
 cd "$(dirname "$0")/.."
 export LC_ALL=C.UTF-8 LANG=C.UTF-8
 go=${GO:-go}
-axe=axe-core@4.11.1
 
 say() { printf '%s\n' "$*" >&2; }
 die() { say "$*"; exit 1; }
@@ -48,15 +47,6 @@ find_or_install() {
 	{ apt-get update && DEBIAN_FRONTEND=noninteractive apt-get install -y --no-install-recommends "${missing[@]}"; } >"$log" 2>&1 || ok=no
 	rm -f "$quiet"
 	[ "$ok" = yes ] || { tail -n 20 "$log" >&2; die "The tests need: ${missing[*]}. Installing them did not work, see above."; }
-}
-
-# find_or_fetch_axe leaves axe-core, which looks for faults of accessibility,
-# where the browser tests look for it. Without npm they say what to do.
-find_or_fetch_axe() {
-	[ ! -e build/node_modules/axe-core/axe.min.js ] && command -v npm >/dev/null || return 0
-	mkdir -p build
-	npm install --prefix build --no-save --no-audit --no-fund --loglevel=error "$axe" >/dev/null ||
-		say "npm could not fetch $axe: the tests that need it will fail"
 }
 
 # as_postgres runs a command as somebody whom PostgreSQL accepts, which root is not.
@@ -111,7 +101,6 @@ trap 'exit 130' INT
 trap 'exit 143' TERM HUP
 
 find_or_install
-find_or_fetch_axe
 start_postgres
 CHROMIUM=$(chromium) && export CHROMIUM
 

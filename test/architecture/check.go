@@ -302,11 +302,15 @@ func (c *checker) declared(where string, d *ast.GenDecl, spec ast.Spec) {
 			c.say(where, "type %s has no comment", s.Name.Name)
 		}
 	case *ast.ValueSpec:
-		if s.Names[0].IsExported() && d.Doc == nil && s.Doc == nil && s.Comment == nil {
+		ofType := d.Tok == token.CONST && (s.Type != nil || len(s.Values) == 0) // the comment of the type speaks for its values
+		if s.Names[0].IsExported() && d.Doc == nil && s.Doc == nil && s.Comment == nil && !ofType {
 			c.say(where, "%s has no comment", s.Names[0].Name)
 		}
 	}
 }
+
+// wellKnown are methods that mean the same on every type.
+var wellKnown = []string{"Error", "Is", "LogValue", "MarshalJSON", "Scan", "String", "Unwrap", "UnmarshalJSON", "Value"}
 
 // function checks an exported function or method.
 func (c *checker) function(where string, d *ast.FuncDecl) {
@@ -317,7 +321,7 @@ func (c *checker) function(where string, d *ast.FuncDecl) {
 	if strings.HasPrefix(name, "Get") && len(name) > 3 && name[3] >= 'A' && name[3] <= 'Z' {
 		c.say(where, "%s: no Get, the noun is enough", name)
 	}
-	if d.Doc == nil {
+	if d.Doc == nil && !(d.Recv != nil && slices.Contains(wellKnown, name)) {
 		c.say(where, "%s has no comment", name)
 	}
 	for _, field := range d.Type.Params.List {
