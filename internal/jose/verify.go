@@ -111,29 +111,24 @@ func readHeader(segment string, want Want) (Header, *scheme, error) {
 	if err != nil {
 		return Header{}, nil, fmt.Errorf("header: %w", err)
 	}
-	if err := strict(plain); err != nil {
-		return Header{}, nil, fmt.Errorf("header: %w", err)
-	}
-	var members map[string]json.RawMessage // a map, because names must match exactly
-	if err := json.Unmarshal(plain, &members); err != nil {
-		return Header{}, nil, fmt.Errorf("header: %w", err)
-	}
-	for _, name := range forbidden {
-		if _, there := members[name]; there {
-			return Header{}, nil, fmt.Errorf("header has %q", name)
+	var alg, kid, typ string
+	err = walk(plain, func(name string, value []byte) (err error) {
+		switch name {
+		case "alg":
+			alg, err = text(name, value)
+		case "kid":
+			kid, err = text(name, value)
+		case "typ":
+			typ, err = text(name, value)
+		default:
+			if slices.Contains(forbidden[:], name) {
+				err = fmt.Errorf("has a member %q", name)
+			}
 		}
-	}
-	alg, err := text(members, "alg")
+		return err
+	})
 	if err != nil {
-		return Header{}, nil, err
-	}
-	kid, err := text(members, "kid")
-	if err != nil {
-		return Header{}, nil, err
-	}
-	typ, err := text(members, "typ")
-	if err != nil {
-		return Header{}, nil, err
+		return Header{}, nil, fmt.Errorf("header: %w", err)
 	}
 	h := Header{Alg: Alg(alg), KeyID: kid, Typ: strings.TrimPrefix(strings.ToLower(typ), "application/")}
 	s := schemes[h.Alg]
@@ -148,17 +143,14 @@ func readHeader(segment string, want Want) (Header, *scheme, error) {
 	return h, s, nil
 }
 
-// text reads a member that is a short string, or "" when it is absent.
-func text(members map[string]json.RawMessage, name string) (string, error) {
-	raw, there := members[name]
-	if !there {
-		return "", nil
+// text reads a member that is a string, short and not empty.
+func text(name string, value []byte) (string, error) {
+	if value[0] == '"' {
+		if s, err := unquote(value); err == nil && len(s) > 0 && len(s) <= maxName {
+			return string(s), nil
+		}
 	}
-	var s *string
-	if err := json.Unmarshal(raw, &s); err != nil || s == nil || *s == "" || len(*s) > maxName {
-		return "", fmt.Errorf("header member %q is not a short string", name)
-	}
-	return *s, nil
+	return "", fmt.Errorf("member %q is not a short string", name)
 }
 
 // decode accepts the one canonical spelling alone: no padding, no line breaks
