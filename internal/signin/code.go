@@ -1,0 +1,200 @@
+package signin
+
+import (
+	"context"
+	"errors"
+	"time"
+
+	"pocketid/internal/audit"
+	"pocketid/internal/db"
+	"pocketid/internal/directory"
+	"pocketid/internal/fault"
+	"pocketid/internal/secret"
+)
+
+// What is said about one-time codes.
+var (
+	// ErrCode refuses a code that opens nothing: never made, used, run out, made
+	// for another browser. Which of them nobody is told.
+	ErrCode = fault.New(fault.Unauthenticated, "token_invalid_or_expired")
+	// ErrCodeLife refuses a lifetime out of bounds.
+	ErrCodeLife = fault.New(fault.Invalid, "login_code_ttl_out_of_range").At("ttl")
+)
+
+const (
+	codeLength      = 12 // 60 bits
+	codeLife        = time.Hour
+	minCodeLife     = time.Second
+	maxCodeLife     = 31 * 24 * time.Hour
+	codePurpose     = "sign-in"
+	maxCodeTyped    = 64
+	codeMAC         = "login code"
+	allGuesses      = "login-code"
+	networkGuesses  = "login-code:net:"
+	accountGuesses  = "login-code:user:"
+	noCodeForPerson = "person"
+)
+
+// How many codes may be tried: by one network, against one account, and in
+// all. The last bounds what many networks together can do; against 60 bits it
+// is far on the safe side.
+var (
+	networkCodeLimit = Limit{Count: 10, Within: 15 * time.Minute}
+	accountCodeLimit = Limit{Count: 5, Within: 15 * time.Minute}
+	allCodeLimit     = Limit{Count: 1000, Within: time.Hour}
+)
+
+// codeHash is what of a code is stored.
+func (s *SignIn) codeHash(code string) []byte {
+	return s.master.MAC(codeMAC, codePurpose+":"+secret.NormalCode(code))
+}
+
+// CodeURL is the page on which a code is redeemed.
+func (s *SignIn) CodeURL(code string) string { return s.publicURL + "/lc/" + code }
+
+// MakeLoginLink makes a one-time code for the user with this username or
+// e-mail address; CodeURL makes a link of it. It replaces the one they had. A
+// ttl of zero is one hour.
+func (s *SignIn) MakeLoginLink(ctx context.Context, by audit.Actor, name string, ttl time.Duration) (string, directory.User, error) {
+	return s.makeCode(ctx, by, name, ttl, func(*db.Tx, *directory.User) error { return nil })
+}
+
+// MakeRecoveryLink is MakeLoginLink for somebody whose passkeys are lost: it
+// takes all of them away and ends what the account has open, so that whoever
+// holds the link adds a first passkey anew.
+func (s *SignIn) MakeRecoveryLink(ctx context.Context, by audit.Actor, name string, ttl time.Duration) (string, directory.User, error) {
+	return s.makeCode(ctx, by, name, ttl, func(tx *db.Tx, u *directory.User) error {
+		have, err := passkeysOf(tx, u.ID)
+		if err != nil {
+			return err
+		}
+		for i := range have {
+			removePasskey(tx, by, &have[i])
+		}
+		directory.Invalidate(tx, u.ID)
+		_, err = end(tx, by, "recovery", `user_id = $3`, u.ID)
+		return err
+	})
+}
+
+func (s *SignIn) makeCode(ctx context.Context, by audit.Actor, name string, ttl time.Duration, before func(*db.Tx, *directory.User) error) (string, directory.User, error) {
+	if err := by.MustAdmin(); err != nil {
+		return "", directory.User{}, err
+	}
+	if ttl == 0 {
+		ttl = codeLife
+	}
+	if ttl < minCodeLife || ttl > maxCodeLife {
+		return "", directory.User{}, ErrCodeLife
+	}
+	var code string
+	var u directory.User
+	err := s.db.Write(ctx, func(tx *db.Tx) (err error) {
+		if u, err = directory.UserByName(tx, name); err != nil {
+			return err
+		}
+		if err := u.Active(); err != nil {
+			return err
+		}
+		if u.Kind != noCodeForPerson {
+			return directory.ErrNoUser
+		}
+		if err := before(tx, &u); err != nil {
+			return err
+		}
+		code = secret.Code(codeLength)
+		expires := tx.Now().Add(ttl)
+		tx.Do(`DELETE FROM login_codes WHERE user_id = $1 AND purpose = $2`, u.ID, codePurpose)
+		tx.Do(`INSERT INTO login_codes (hash, user_id, purpose, created_by, created_at, expires_at) VALUES ($1, $2, $3, $4, $5, $6)`,
+			s.codeHash(code), u.ID, codePurpose, by.UserID, tx.Now().UnixMicro(), expires.UnixMicro())
+		audit.Record(tx, by, audit.Event{Name: "login_code.made", Object: userObject(&u), User: u.ID,
+			Data: map[string]any{"expires_at": expires}})
+		return nil
+	})
+	if err != nil {
+		return "", directory.User{}, err
+	}
+	return code, u, nil
+}
+
+// RedeemLogin signs in whom the code was made for. The code is gone with it.
+// Every try counts against the network and in all, and what does not open the
+// door although the code was right counts against the account.
+func (s *SignIn) RedeemLogin(ctx context.Context, browser []byte, seen Seen, code, old string) (Login, error) {
+	var l Login
+	err := s.db.Write(ctx, func(tx *db.Tx) error {
+		by, net := nobody(ctx, seen), networkGuesses+network(seen.Address)
+		if err := Guess(tx, net, networkCodeLimit); err != nil {
+			return db.Keep(err)
+		}
+		if err := Guess(tx, allGuesses, allCodeLimit); err != nil {
+			return db.Keep(err)
+		}
+		userID, err := s.takeCode(tx, browser, code)
+		if err != nil {
+			return refuseCode(tx, by, "", err)
+		}
+		if err := Blocked(tx, accountGuesses+userID, accountCodeLimit); err != nil {
+			return refuseCode(tx, by, userID, err)
+		}
+		u, err := directory.TouchSignIn(tx, userID)
+		if err != nil {
+			return refuseCode(tx, by, userID, err)
+		}
+		idle, err := idleLife(tx)
+		if err != nil {
+			return err
+		}
+		by = actor(ctx, &u, "", seen)
+		if l, err = open(tx, by, u, proof{amr: amrCode, acr: acrCode, idle: idle, seen: seen, old: old}); err != nil {
+			return err
+		}
+		by.SessionID = l.Visitor.Session.ID
+		forgive(tx, net)
+		forgive(tx, allGuesses)
+		audit.Record(tx, by, audit.Event{Name: audit.TokenSignIn, Object: userObject(&u), User: u.ID,
+			Data: map[string]any{"session": l.Visitor.Session.ID}})
+		return nil
+	})
+	if err != nil {
+		return Login{}, err
+	}
+	return l, nil
+}
+
+// takeCode uses a code up and returns whose it was.
+func (s *SignIn) takeCode(tx *db.Tx, browser []byte, code string) (userID string, err error) {
+	if len(code) > maxCodeTyped {
+		return "", ErrCode
+	}
+	var bound []byte
+	var expires time.Time
+	err = tx.One([]any{&userID, &bound, db.Time(&expires)}, `DELETE FROM login_codes WHERE hash = $1 AND purpose = $2
+		RETURNING user_id, browser, expires_at`, s.codeHash(code), codePurpose)
+	switch {
+	case errors.Is(err, db.ErrNotFound):
+		return "", ErrCode
+	case err != nil:
+		return "", err
+	case !tx.Now().Before(expires):
+		return "", ErrCode.Because("the code ran out at %s", expires)
+	case len(bound) > 0 && !secret.Equal(bound, browser):
+		return "", ErrCode.Because("the code was made for another browser")
+	}
+	return userID, nil
+}
+
+// refuseCode keeps the refusal of a code.
+func refuseCode(tx *db.Tx, by audit.Actor, userID string, err error) error {
+	f, ok := errors.AsType[*fault.Error](err)
+	if !ok || f.Kind == fault.Unavailable {
+		return err
+	}
+	if userID != "" && !errors.Is(err, ErrTooManyAttempts) {
+		if over := Guess(tx, accountGuesses+userID, accountCodeLimit); over != nil && !errors.Is(over, ErrTooManyAttempts) {
+			return over
+		}
+	}
+	audit.Record(tx, by, audit.Event{Name: "login_code.refused", User: userID, Data: map[string]any{"code": f.Code}})
+	return db.Keep(err)
+}

@@ -1,0 +1,5 @@
+package signin
+
+import "github.com/descope/virtualwebauthn"
+
+var _ = virtualwebauthn.NewAuthenticator

@@ -1,0 +1,87 @@
+package signin
+
+import (
+	"context"
+	"time"
+
+	"pocketid/internal/db"
+	"pocketid/internal/directory"
+	"pocketid/internal/fault"
+	"pocketid/internal/jobs"
+)
+
+// ErrSessionGone says that there is no such session, or that it is not the
+// visitor's, or has ended.
+var ErrSessionGone = fault.New(fault.NotFound, "session_not_found")
+
+// maxSessions is how many sessions a page lists.
+const maxSessions = 200
+
+// Sessions lists the visitor's living sessions, the last seen first.
+func (s *SignIn) Sessions(ctx context.Context, v Visitor) ([]Session, error) {
+	var list []Session
+	err := s.db.Read(ctx, func(tx *db.Tx) (err error) {
+		list, err = db.All(tx, (*Session).fields, `SELECT `+sessionColumns+` FROM sessions
+			WHERE user_id = $1 AND ended_at IS NULL AND expires_at > $2 AND created_at > $3
+			ORDER BY last_seen_at DESC NULLS LAST, id LIMIT $4`,
+			v.User.ID, tx.Now().UnixMicro(), max(v.User.ValidFrom.UnixMicro(), 0), maxSessions)
+		return err
+	})
+	return list, err
+}
+
+// EndSession ends one of the visitor's sessions, which may be this one.
+func (s *SignIn) EndSession(ctx context.Context, v Visitor, id string) error {
+	return s.db.Write(ctx, func(tx *db.Tx) error {
+		n, err := end(tx, v.actor(ctx), "revoked", `id = $3 AND user_id = $4`, id, v.User.ID)
+		if err == nil && n == 0 {
+			return ErrSessionGone
+		}
+		return err
+	})
+}
+
+// EndOthers ends all of the visitor's sessions but this one.
+func (s *SignIn) EndOthers(ctx context.Context, v Visitor) error {
+	return s.db.Write(ctx, func(tx *db.Tx) error {
+		_, err := end(tx, v.actor(ctx), "revoked", `user_id = $3 AND id <> $4`, v.User.ID, v.Session.ID)
+		return err
+	})
+}
+
+// SignOut ends the visitor's session. Ending one that has ended is no error.
+func (s *SignIn) SignOut(ctx context.Context, v Visitor) error {
+	return s.db.Write(ctx, func(tx *db.Tx) error {
+		_, err := end(tx, v.actor(ctx), "signed_out", `id = $3`, v.Session.ID)
+		return err
+	})
+}
+
+// SignOutEverywhere ends everything that the visitor has open, here and at
+// applications: all sessions, this one too, and all grants up to now.
+func (s *SignIn) SignOutEverywhere(ctx context.Context, v Visitor) error {
+	return s.db.Write(ctx, func(tx *db.Tx) error {
+		directory.Invalidate(tx, v.User.ID)
+		_, err := end(tx, v.actor(ctx), "signed_out_everywhere", `user_id = $3`, v.User.ID)
+		jobs.Publish(tx, "user.changed", v.User.ID)
+		return err
+	})
+}
+
+// keptFor is how long an ended session stays as a row, so that applications
+// can still be told about its end.
+const keptFor = 7 * 24 * time.Hour
+
+// purges are what runs out by itself. Whether something has run out is asked
+// wherever it is used; here it is only swept away.
+func (s *SignIn) purges(r *jobs.Runner) {
+	old := func(name, q string, grace time.Duration) {
+		r.Purge(name, func(tx *db.Tx, limit int) (int64, error) {
+			return tx.Exec(q, tx.Now().Add(-grace).UnixMicro(), limit)
+		})
+	}
+	old("signin.ceremonies", `DELETE FROM ceremonies WHERE id IN (SELECT id FROM ceremonies WHERE expires_at <= $1 LIMIT $2)`, 0)
+	old("signin.codes", `DELETE FROM login_codes WHERE hash IN (SELECT hash FROM login_codes WHERE expires_at <= $1 LIMIT $2)`, 0)
+	old("signin.attempts", `DELETE FROM attempts WHERE key IN (SELECT key FROM attempts WHERE expires_at <= $1 LIMIT $2)`, 0)
+	old("signin.sessions", `DELETE FROM sessions WHERE id IN (SELECT id FROM sessions WHERE expires_at <= $1 LIMIT $2)`, keptFor)
+}
