@@ -392,3 +392,15 @@ func withQuery(uri string, params url.Values) string {
 	}
 	return uri + params.Encode()
 }
+
+// shown is what a person recognises of a: its host, or the scheme of an application on
+// the device.
+func (a address) shown() string {
+	if !a.web || a.host == "" {
+		return a.scheme
+	}
+	if a.port != "" {
+		return a.host + ":" + a.port
+	}
+	return a.host
+}

@@ -46,7 +46,7 @@ var House = Plan{
 		"settings":  "audit db fault secret",
 		"directory": "audit db fault jobs secret settings",
 		"signin":    "audit db directory fault jobs secret settings",
-		"oidc":      "audit db directory edge fault jobs jose secret settings signin",
+		"oidc":      "audit db directory edge fault i18n jobs jose secret settings signin",
 		"web":       "audit directory edge fault i18n jobs oidc settings signin",
 		"app":       "audit db directory edge fault i18n jobs jose oidc secret settings signin web",
 
@@ -66,7 +66,7 @@ var House = Plan{
 		"db":        "dbtest",
 		"directory": "dbtest",
 		"jobs":      "dbtest",
-		"oidc":      "dbtest i18n",
+		"oidc":      "dbtest",
 		"settings":  "dbtest",
 		"signin":    "dbtest i18n",
 		"web":       "db dbtest secret",

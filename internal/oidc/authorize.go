@@ -1,0 +1,297 @@
+package oidc
+
+import (
+	"errors"
+	"net/http"
+	"net/url"
+	"slices"
+	"time"
+
+	"pocketid/internal/audit"
+	"pocketid/internal/db"
+	"pocketid/internal/directory"
+	"pocketid/internal/edge"
+	"pocketid/internal/fault"
+	"pocketid/internal/secret"
+	"pocketid/internal/signin"
+)
+
+// A caller is who stands before the provider in a browser.
+type caller struct {
+	by      audit.Actor
+	visitor signin.Visitor
+	known   bool // somebody is signed in
+	// browser is the hash of the browser cookie; nil on a POST from elsewhere,
+	// which browsers send without cookies.
+	browser []byte
+}
+
+func callerOf(w http.ResponseWriter, r *http.Request) caller {
+	c := caller{by: audit.From(r.Context())}
+	c.visitor, c.known = signin.From(r.Context())
+	if browser := edge.Browser(w, r); browser != "" {
+		c.browser = secret.Hash(browser)
+	}
+	return c
+}
+
+// An outcome is what a browser is told: to go on to a page of ours, or to take an
+// answer back to the client.
+type outcome struct {
+	page   string // where on our side; "" is an answer
+	answer answer
+}
+
+// Authorize is the authorization endpoint (RFC 6749 §3.1), by GET and by POST.
+//
+// The client and the redirect URI come first: until they are known to belong
+// together a fault is a page, from then on it is an answer to the client (threats
+// 27). When nothing is left to do the code is issued here and now; otherwise the
+// request is stored, bound to this browser, and a page asks the person.
+func (p *Provider) Authorize(w http.ResponseWriter, r *http.Request) error {
+	noStore(w)
+	form, err := authorizeForm(r)
+	if err != nil {
+		return err
+	}
+	q, err := parseTarget(form)
+	if err != nil {
+		return err
+	}
+	edge.Note(r.Context(), "client", q.ClientID)
+	// The target is judged in the database below, and only then is refusal told.
+	refusal := q.parseRequest(form)
+	by := callerOf(w, r)
+
+	// Nothing is written for a request that is refused whatever the client is.
+	run := p.db.Write
+	if refusal != nil || !by.known && q.asks(promptNone) {
+		run = p.db.Read
+	}
+	var out outcome
+	err = run(r.Context(), func(tx *db.Tx) (err error) {
+		q := q // a retry starts anew
+		out, err = p.begin(tx, &q, by, refusal, r.Method == http.MethodPost)
+		return err
+	})
+	if err != nil {
+		return err
+	}
+	return p.conclude(w, r, out)
+}
+
+// authorizeForm reads the parameters: the query of a GET, the body of a POST.
+func authorizeForm(r *http.Request) (url.Values, error) {
+	if r.Method == http.MethodPost {
+		return edge.Form(r)
+	}
+	form, err := url.ParseQuery(r.URL.RawQuery)
+	if err != nil {
+		return nil, ErrMalformed.Because("%w", err)
+	}
+	return form, nil
+}
+
+// begin judges a request that came in. A POST is always stored and continued by a GET:
+// from another site it comes without cookies, so nobody can be known yet.
+func (p *Provider) begin(tx *db.Tx, q *authRequest, by caller, refusal error, post bool) (outcome, error) {
+	sessionID, userID := "", ""
+	if by.known && !post {
+		sessionID, userID = by.visitor.Session.ID, by.visitor.User.ID
+	}
+	d, err := doorOf(tx, q.ClientID, userID, sessionID)
+	if err != nil {
+		return outcome{}, err
+	}
+	target, err := p.target(d.client, q)
+	if err != nil {
+		return outcome{}, err
+	}
+	if refusal == nil {
+		refusal = p.judge(d.client, q)
+	}
+	if refusal != nil {
+		return p.refuse(q, target, refusal), nil
+	}
+	if post {
+		return outcome{page: nextURL(p.store(tx, q, by.browser))}, nil
+	}
+	s, err := p.situation(tx, q, d, target, by)
+	if err != nil {
+		return outcome{}, err
+	}
+	switch st, refusal := next(s); {
+	case refusal != nil:
+		return p.refuse(q, target, refusal), nil
+	case st == stepDone:
+		return p.issue(tx, q, d, &s, target, by), nil
+	default:
+		return outcome{page: stepURL(st, p.store(tx, q, by.browser))}, nil
+	}
+}
+
+// judge holds what depends on the client and on our keys.
+func (p *Provider) judge(c *Client, q *authRequest) error {
+	if q.Challenge == "" && (c.PKCERequired || c.Public) {
+		return errInvalidRequest.Saying("this client has to send a code_challenge (PKCE)")
+	}
+	if q.IDTokenHint == "" {
+		return nil
+	}
+	// A hint that cannot be verified names nobody. That is an answer when nobody may
+	// be asked, and no obstacle otherwise: the person is going to be asked anyway.
+	userID, err := p.hintedUser(q.IDTokenHint)
+	if err != nil && q.asks(promptNone) {
+		return errLoginRequired.Saying("id_token_hint cannot be verified").Because("%w", err)
+	}
+	q.Hinted = userID
+	return nil
+}
+
+// A place is where an answer goes.
+type place struct {
+	client string // its name
+	uri    string
+	addr   address
+}
+
+// target finds where the answer goes, or says why nobody is sent anywhere.
+func (p *Provider) target(c *Client, q *authRequest) (place, error) {
+	uri := q.RedirectURI
+	if uri == "" { // RFC 6749 §3.1.2.3; OpenID Connect Core §3.1.2.1 always wants it
+		if slices.Contains(q.Scopes, "openid") || len(c.RedirectURIs) != 1 || c.RedirectURIs[0].Pattern {
+			return place{}, ErrRedirectMissing.With("client", c.Name)
+		}
+		uri = c.RedirectURIs[0].URI
+	}
+	addr, err := c.redirect(uri, p.insecure)
+	if err != nil {
+		return place{}, ErrUnregistered.With("client", c.Name).With("redirect_uri", shown(uri)).Because("%w", err)
+	}
+	return place{c.Name, uri, addr}, nil
+}
+
+// maxShown is how much of a stranger's text a page repeats.
+const maxShown = 300
+
+func shown(s string) string { return s[:min(len(s), maxShown)] }
+
+// A door is what is between somebody and a client, loaded by one statement.
+type door struct {
+	client  *Client
+	consent *consent // nil when nothing was allowed yet
+	sid     string   // of this session at this client; "" when it was never there
+}
+
+// doorOf loads the client, the consent of the user to it and the sid of the session at
+// it. Neither user nor session need be there.
+func doorOf(tx *db.Tx, clientID, userID, sessionID string) (door, error) {
+	d := door{client: &Client{}}
+	var uris, groups, scopes string
+	var lastUsed time.Time
+	err := tx.One(append(d.client.fields(), db.Text(&uris), db.Text(&groups), db.Text(&scopes), db.Time(&lastUsed), db.Text(&d.sid)), `
+		SELECT `+clientColumns+`, `+clientLists+`,
+			(SELECT scopes FROM consents WHERE user_id = $2 AND client_id = clients.id),
+			(SELECT last_used_at FROM consents WHERE user_id = $2 AND client_id = clients.id),
+			(SELECT sid FROM session_clients WHERE session_id = $3 AND client_id = clients.id)
+		FROM clients WHERE id = $1 AND deleted_at IS NULL`, clientID, userID, sessionID)
+	if errors.Is(err, db.ErrNotFound) {
+		return d, ErrClientUnknown.With("client_id", clientID)
+	}
+	if err != nil {
+		return d, err
+	}
+	d.client.setLists(uris, groups)
+	if scopes != "" {
+		d.consent = &consent{lastUsedAt: lastUsed}
+		if err := db.JSON(&d.consent.scopes).Scan(scopes); err != nil {
+			return d, err
+		}
+	}
+	return d, nil
+}
+
+// situation gathers what next looks at. The session and the user are read again in tx,
+// so that a sign-out between the look at the cookie and the code is seen.
+func (p *Provider) situation(tx *db.Tx, q *authRequest, d door, target place, by caller) (situation, error) {
+	s := situation{request: q, client: d.client, native: target.addr.native(), now: tx.Now()}
+	if d.consent != nil {
+		s.remembered, s.consented = true, d.consent.scopes
+	}
+	if !by.known {
+		return s, nil
+	}
+	session, err := signin.SessionAlive(tx, by.visitor.Session.ID)
+	if errors.Is(err, signin.ErrNoSession) {
+		return s, nil
+	}
+	if err != nil {
+		return s, err
+	}
+	user, err := directory.UserByID(tx, session.UserID)
+	if errors.Is(err, directory.ErrNoUser) || err == nil && user.Outlived(session.CreatedAt) {
+		return s, nil
+	}
+	if err != nil {
+		return s, err
+	}
+	s.session = session
+	if s.gate = mayUse(tx, user, d.client); s.gate != nil && fault.Of(s.gate).Kind == fault.Internal {
+		return s, s.gate
+	}
+	return s, nil
+}
+
+// issue writes the code and all that goes with it. It is called in the transaction in
+// which next said done.
+func (p *Provider) issue(tx *db.Tx, q *authRequest, d door, s *situation, target place, by caller) outcome {
+	c, now := d.client, tx.Now()
+	event := audit.ClientAuthorization
+	switch {
+	case s.allowedBy == s.session.UserID && remember(tx, s.session.UserID, c.ID, d.consent, q.Scopes):
+		event = audit.NewClientAuthorization
+	case d.consent != nil && now.Sub(d.consent.lastUsedAt) >= lastUsedEvery:
+		tx.Do(`UPDATE consents SET last_used_at = $1 WHERE user_id = $2 AND client_id = $3`, db.Time(&now), s.session.UserID, c.ID)
+	}
+	sid := d.sid
+	if sid == "" {
+		sid = newSid(tx, s.session.ID, c.ID)
+	}
+	unexpected := q.Challenge != "" && !c.PKCERequired && !c.PKCESeen
+	if unexpected || now.Sub(c.LastUsedAt) >= lastUsedEvery {
+		tx.Do(`UPDATE clients SET last_used_at = $1, pkce_seen = $2 WHERE id = $3`, db.Time(&now), c.PKCESeen || unexpected, c.ID)
+	}
+	_, maxAgeAsked := q.maxAge()
+	code := newCode(tx, codeRequest{
+		Client: c, UserID: s.session.UserID, Session: s.session, Sid: sid, Scopes: q.Scopes, RedirectURI: q.RedirectURI,
+		Challenge: q.Challenge, Nonce: q.Nonce, MaxAgeAsked: maxAgeAsked, Browser: by.browser,
+	})
+	audit.Record(tx, by.by, audit.Event{Name: event, Object: c.object(), User: s.session.UserID, Client: c.ID,
+		Data: map[string]any{"scopes": q.Scopes}})
+	return outcome{answer: p.success(q, target, code)}
+}
+
+// newSid names a session to a client. Each client knows it by another name, so that
+// clients cannot put together who visits them (OpenID Connect Back-Channel Logout §2.1).
+func newSid(tx *db.Tx, sessionID, clientID string) string {
+	sid, now := secret.ID(), tx.Now()
+	tx.One([]any{&sid}, `
+		INSERT INTO session_clients (session_id, client_id, sid, created_at) VALUES ($1, $2, $3, $4)
+		ON CONFLICT (session_id, client_id) DO UPDATE SET created_at = session_clients.created_at RETURNING sid`,
+		sessionID, clientID, sid, db.Time(&now))
+	return sid
+}
+
+// refuse is the outcome of a request that is answered with a fault.
+func (p *Provider) refuse(q *authRequest, target place, refusal error) outcome {
+	return outcome{answer: p.failure(q, target, fault.Of(refusal))}
+}
+
+// conclude tells the browser.
+func (p *Provider) conclude(w http.ResponseWriter, r *http.Request, out outcome) error {
+	if out.page != "" {
+		seeOther(w, out.page)
+		return nil
+	}
+	return out.answer.send(w, r)
+}

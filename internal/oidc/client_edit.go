@@ -1,0 +1,337 @@
+package oidc
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"net/url"
+	"regexp"
+	"slices"
+	"strings"
+	"time"
+	"unicode/utf8"
+
+	"pocketid/internal/audit"
+	"pocketid/internal/db"
+	"pocketid/internal/directory"
+	"pocketid/internal/fault"
+	"pocketid/internal/jobs"
+	"pocketid/internal/jose"
+	"pocketid/internal/secret"
+)
+
+// What is refused about a client. Each names its field.
+var (
+	ErrClientName        = fault.New(fault.Invalid, "client_name_malformed").At("name").With("max", "50")
+	ErrClientDescription = fault.New(fault.Invalid, "client_description_too_long").At("description").With("max", "150")
+	ErrLaunchURL         = fault.New(fault.Invalid, "launch_url_malformed").At("launch_url")
+	ErrClientID          = fault.New(fault.Invalid, "client_id_malformed").At("id")
+	ErrClientIDTaken     = fault.New(fault.Conflict, "client_id_taken").At("id")
+	ErrClientIDFixed     = fault.New(fault.Conflict, "client_id_fixed").At("id")
+	ErrTooManyURIs       = fault.New(fault.Invalid, "redirect_uris_too_many").With("max", "100")
+	ErrAlgUnknown        = fault.New(fault.Invalid, "algorithm_unknown").At("id_token_alg")
+	ErrRefreshChoice     = fault.New(fault.Invalid, "refresh_choice_unknown")
+	ErrLifetime          = fault.New(fault.Invalid, "lifetime_out_of_range").With("min", "1").With("max", "525600")
+	ErrGroupUnknown      = fault.New(fault.Invalid, "group_unknown")
+	ErrTooManyGroups     = fault.New(fault.Invalid, "groups_too_many").At("allowed_groups").With("max", "1000")
+)
+
+// Bounds of a client. Lifetimes are those of the incumbent.
+const (
+	maxClientName  = 50  // characters
+	maxDescription = 150 // characters
+	maxClientURIs  = 100 // of one purpose
+	maxClientGroup = 1000
+	minLifetime    = time.Minute
+	maxLifetime    = 525_600 * time.Minute
+
+	defaultAccessTokenFor  = time.Hour
+	defaultIDTokenFor      = time.Hour
+	defaultRefreshTokenFor = 30 * 24 * time.Hour
+)
+
+// clientIDs is what an administrator may choose. It has no colon, since HTTP Basic
+// has one (RFC 7617 §2), and so never looks like a URL either.
+var clientIDs = regexp.MustCompile(`^[a-zA-Z0-9._-]{2,128}$`)
+
+// A ClientEdit is what an administrator may set about a client. The zero value of
+// a choice or a lifetime is the default.
+type ClientEdit struct {
+	// ID is chosen when the client is made and fixed from then on; "" makes one.
+	ID          string
+	Name        string
+	Description string
+	LaunchURL   string
+
+	RedirectURIs   []URI
+	PostLogoutURIs []URI
+
+	// Public forces PKCERequired (RFC 9700 §2.1.1).
+	Public         bool
+	PKCERequired   bool
+	ReauthRequired bool
+	SkipConsent    bool
+
+	// GroupRestricted with no AllowedGroups is for nobody; without it they are cleared.
+	GroupRestricted bool
+	AllowedGroups   []string // ids
+
+	IDTokenAlg       jose.Alg
+	ClaimsAtUserinfo bool
+
+	RefreshIssue    string
+	RefreshRotation string
+	AccessTokenFor  time.Duration
+	IDTokenFor      time.Duration
+	RefreshTokenFor time.Duration
+}
+
+// Edit is what ClientEdit would set to leave c as it is. Audit records are of this shape.
+func (c *Client) Edit() ClientEdit {
+	return ClientEdit{
+		ID: c.ID, Name: c.Name, Description: c.Description, LaunchURL: c.LaunchURL,
+		RedirectURIs: c.RedirectURIs, PostLogoutURIs: c.PostLogoutURIs,
+		Public: c.Public, PKCERequired: c.PKCERequired, ReauthRequired: c.ReauthRequired, SkipConsent: c.SkipConsent,
+		GroupRestricted: c.GroupRestricted, AllowedGroups: c.AllowedGroups,
+		IDTokenAlg: c.IDTokenAlg, ClaimsAtUserinfo: c.ClaimsAtUserinfo,
+		RefreshIssue: c.RefreshIssue, RefreshRotation: c.RefreshRotation,
+		AccessTokenFor: c.AccessTokenFor, IDTokenFor: c.IDTokenFor, RefreshTokenFor: c.RefreshTokenFor,
+	}
+}
+
+// AddClient makes a client. A confidential one gets its first secret, which is
+// returned here and never again.
+func (p *Provider) AddClient(ctx context.Context, by audit.Actor, edit ClientEdit) (Client, string, error) {
+	if err := by.MustAdmin(); err != nil {
+		return Client{}, "", err
+	}
+	if edit.ID == "" {
+		edit.ID = secret.ID()
+	} else if !clientIDs.MatchString(edit.ID) {
+		return Client{}, "", ErrClientID
+	}
+	edit, err := p.checkEdit(edit)
+	if err != nil {
+		return Client{}, "", err
+	}
+	c := Client{ID: edit.ID, AccessTokenAlg: jose.ES256, CreatedBy: by.UserID}
+	c.apply(edit)
+	plain := ""
+	err = p.db.Write(ctx, func(tx *db.Tx) error {
+		if err := checkGroups(tx, edit.AllowedGroups); err != nil {
+			return err
+		}
+		c.CreatedAt, c.UpdatedAt = tx.Now(), tx.Now()
+		fields := c.fields()
+		tx.Do(`INSERT INTO clients (`+clientColumns+`) VALUES (`+db.Marks(len(fields))+`)`, fields...)
+		saveLists(tx, &c)
+		if plain = ""; !c.Public {
+			s, text := randomSecret(by, c.ID)
+			s.CreatedAt, plain = tx.Now(), text
+			insertSecret(tx, &s)
+		}
+		audit.Record(tx, by, audit.Event{Name: "client.created", Object: c.object(), Client: c.ID, After: c.Edit()})
+		return nil
+	})
+	if conflict, ok := errors.AsType[*db.Conflict](err); ok && conflict.Column == "clients.id" {
+		return Client{}, "", ErrClientIDTaken
+	}
+	if err != nil {
+		return Client{}, "", err
+	}
+	return c, plain, nil
+}
+
+// EditClient sets everything about a client that an administrator may set.
+func (p *Provider) EditClient(ctx context.Context, by audit.Actor, id string, edit ClientEdit) (Client, error) {
+	if err := by.MustAdmin(); err != nil {
+		return Client{}, err
+	}
+	if edit.ID != "" && edit.ID != id {
+		return Client{}, ErrClientIDFixed
+	}
+	edit, err := p.checkEdit(edit)
+	if err != nil {
+		return Client{}, err
+	}
+	var c *Client
+	err = p.db.Write(ctx, func(tx *db.Tx) (err error) {
+		if c, err = clientByID(tx, id); err != nil {
+			return err
+		}
+		if err := checkGroups(tx, edit.AllowedGroups); err != nil {
+			return err
+		}
+		before := c.Edit()
+		c.apply(edit)
+		c.UpdatedAt = tx.Now()
+		fields := c.fields()
+		tx.Do(`UPDATE clients SET (`+clientColumns+`) = (`+db.Marks(len(fields))+`) WHERE id = $1`, fields...)
+		saveLists(tx, c)
+		audit.Record(tx, by, audit.Event{Name: "client.edited", Object: c.object(), Client: c.ID, Before: before, After: c.Edit()})
+		jobs.Publish(tx, "client.changed", id)
+		return nil
+	})
+	if err != nil {
+		return Client{}, err
+	}
+	return *c, nil
+}
+
+// DeleteClient takes a client out of use at once: the gate denies it and what it was
+// given is revoked. Its row stays as a tombstone, so that its id names nobody else.
+func (p *Provider) DeleteClient(ctx context.Context, by audit.Actor, id string) error {
+	if err := by.MustAdmin(); err != nil {
+		return err
+	}
+	return p.db.Write(ctx, func(tx *db.Tx) error {
+		c, err := clientByID(tx, id)
+		if err != nil {
+			return err
+		}
+		now := tx.Now()
+		tx.Do(`UPDATE clients SET deleted_at = $1, updated_at = $1 WHERE id = $2`, db.Time(&now), id)
+		tx.Do(`UPDATE grants SET revoked_at = $1, revoked_reason = 'client_deleted' WHERE client_id = $2 AND revoked_at IS NULL`,
+			db.Time(&now), id)
+		tx.Do(`DELETE FROM client_secrets WHERE client_id = $1`, id)
+		audit.Record(tx, by, audit.Event{Name: "client.deleted", Object: c.object(), Client: c.ID, Before: c.Edit()})
+		jobs.Publish(tx, "client.deleted", id)
+		return nil
+	})
+}
+
+func (c *Client) object() audit.Object { return audit.Object{Kind: "client", ID: c.ID, Name: c.Name} }
+
+// apply sets c to what edit says. The id stays.
+func (c *Client) apply(edit ClientEdit) {
+	c.Name, c.Description, c.LaunchURL = edit.Name, edit.Description, edit.LaunchURL
+	c.RedirectURIs, c.PostLogoutURIs = edit.RedirectURIs, edit.PostLogoutURIs
+	c.Public, c.PKCERequired = edit.Public, edit.PKCERequired
+	c.ReauthRequired, c.SkipConsent = edit.ReauthRequired, edit.SkipConsent
+	c.GroupRestricted, c.AllowedGroups = edit.GroupRestricted, edit.AllowedGroups
+	c.IDTokenAlg, c.ClaimsAtUserinfo = edit.IDTokenAlg, edit.ClaimsAtUserinfo
+	c.RefreshIssue, c.RefreshRotation = edit.RefreshIssue, edit.RefreshRotation
+	c.AccessTokenFor, c.IDTokenFor, c.RefreshTokenFor = edit.AccessTokenFor, edit.IDTokenFor, edit.RefreshTokenFor
+}
+
+// saveLists replaces the addresses and groups of c.
+func saveLists(tx *db.Tx, c *Client) {
+	tx.Do(`DELETE FROM client_uris WHERE client_id = $1`, c.ID)
+	tx.Do(`DELETE FROM client_groups WHERE client_id = $1`, c.ID)
+	for purpose, uris := range map[string][]URI{forRedirect: c.RedirectURIs, forPostLogout: c.PostLogoutURIs} {
+		for i, u := range uris {
+			kind := kindExact
+			if u.Pattern {
+				kind = kindPattern
+			}
+			tx.Do(`INSERT INTO client_uris (client_id, purpose, uri, kind, position) VALUES ($1, $2, $3, $4, $5)`,
+				c.ID, purpose, u.URI, kind, i)
+		}
+	}
+	for _, group := range c.AllowedGroups {
+		tx.Do(`INSERT INTO client_groups (client_id, group_id) VALUES ($1, $2)`, c.ID, group)
+	}
+}
+
+// checkEdit returns edit as it will be stored, or says which field is at fault.
+func (p *Provider) checkEdit(edit ClientEdit) (ClientEdit, error) {
+	edit.Name = strings.TrimSpace(edit.Name)
+	if n := utf8.RuneCountInString(edit.Name); n == 0 || n > maxClientName || !isText(edit.Name) {
+		return edit, ErrClientName
+	}
+	edit.Description = strings.TrimSpace(edit.Description)
+	if utf8.RuneCountInString(edit.Description) > maxDescription || !isText(edit.Description) {
+		return edit, ErrClientDescription
+	}
+	edit.LaunchURL = strings.TrimSpace(edit.LaunchURL)
+	if edit.LaunchURL != "" && !isLaunchURL(edit.LaunchURL) {
+		return edit, ErrLaunchURL
+	}
+	var err error
+	if edit.RedirectURIs, err = p.checkURIs("redirect_uris", edit.RedirectURIs, edit.Public); err != nil {
+		return edit, err
+	}
+	if edit.PostLogoutURIs, err = p.checkURIs("post_logout_uris", edit.PostLogoutURIs, edit.Public); err != nil {
+		return edit, err
+	}
+	edit.PKCERequired = edit.PKCERequired || edit.Public
+	if !edit.GroupRestricted {
+		edit.AllowedGroups = nil
+	}
+	edit.AllowedGroups = slices.Compact(slices.Sorted(slices.Values(edit.AllowedGroups)))
+	if len(edit.AllowedGroups) > maxClientGroup {
+		return edit, ErrTooManyGroups
+	}
+	switch edit.IDTokenAlg {
+	case "":
+		edit.IDTokenAlg = jose.RS256 // OpenID Connect Core §2
+	case jose.RS256, jose.ES256, jose.EdDSA:
+	default:
+		return edit, ErrAlgUnknown
+	}
+	switch edit.RefreshIssue {
+	case "":
+		edit.RefreshIssue = RefreshAlways
+	case RefreshAlways, RefreshOfflineAccess:
+	default:
+		return edit, ErrRefreshChoice.At("refresh_issue")
+	}
+	if edit.RefreshRotation != RotationDefault && edit.RefreshRotation != RotationAlways {
+		return edit, ErrRefreshChoice.At("refresh_rotation")
+	}
+	for _, lifetime := range []struct {
+		field string
+		value *time.Duration
+		usual time.Duration
+	}{
+		{"access_token_lifetime", &edit.AccessTokenFor, defaultAccessTokenFor},
+		{"id_token_lifetime", &edit.IDTokenFor, defaultIDTokenFor},
+		{"refresh_token_lifetime", &edit.RefreshTokenFor, defaultRefreshTokenFor},
+	} {
+		if *lifetime.value == 0 {
+			*lifetime.value = lifetime.usual
+		}
+		if *lifetime.value < minLifetime || *lifetime.value > maxLifetime {
+			return edit, ErrLifetime.At(lifetime.field)
+		}
+	}
+	return edit, nil
+}
+
+// checkURIs refuses an address that may not be used, naming its place in field.
+func (p *Provider) checkURIs(field string, uris []URI, public bool) ([]URI, error) {
+	if len(uris) > maxClientURIs {
+		return nil, ErrTooManyURIs.At(field)
+	}
+	checked := make([]URI, len(uris))
+	for i, u := range uris {
+		at := fmt.Sprintf("%s[%d]", field, i)
+		u.URI = strings.TrimSpace(u.URI)
+		if err := checkURI(u, public, p.insecure); err != nil {
+			return nil, fault.Of(err).At(at)
+		}
+		if slices.ContainsFunc(checked[:i], func(other URI) bool { return other.URI == u.URI }) {
+			return nil, ErrURIRepeated.At(at)
+		}
+		checked[i] = u
+	}
+	return checked, nil
+}
+
+// isLaunchURL knows addresses that a link on our pages may lead to.
+func isLaunchURL(s string) bool {
+	u, err := url.Parse(s)
+	return err == nil && len(s) <= maxURI && isText(s) && (u.Scheme == "https" || u.Scheme == "http") && u.Host != "" && u.User == nil
+}
+
+// checkGroups refuses a group that does not exist.
+func checkGroups(tx *db.Tx, ids []string) error {
+	for i, id := range ids {
+		if _, err := directory.GroupByID(tx, id); errors.Is(err, directory.ErrNoGroup) {
+			return ErrGroupUnknown.At(fmt.Sprintf("allowed_groups[%d]", i))
+		} else if err != nil {
+			return err
+		}
+	}
+	return nil
+}

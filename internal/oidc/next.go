@@ -1,0 +1,131 @@
+package oidc
+
+import (
+	"slices"
+	"time"
+
+	"pocketid/internal/signin"
+)
+
+// A step is what has to happen before a request can be answered with a code. Steps
+// do not know one another: each page comes back to /authorize/next, and next says
+// what is left.
+type step string
+
+const (
+	stepSignIn  step = "sign-in" // nobody is signed in
+	stepSelect  step = "select"  // the person says with which account
+	stepReauth  step = "reauth"  // the person proves once more who they are
+	stepConsent step = "consent" // the person allows what the client asks for
+	stepDone    step = "done"
+)
+
+// reauthGrace is how long a passkey that was asked for by this very request counts,
+// however small max_age is. Else the pages in between would outlast it.
+const reauthGrace = 5 * time.Minute
+
+// A situation is all that next looks at.
+type situation struct {
+	request *authRequest
+	client  *Client
+	native  bool // the answer goes to an application on the person's own device
+	// created is when the request was stored; zero when it was not, and nothing
+	// that happened before can be an answer to it.
+	created time.Time
+	now     time.Time
+
+	session signin.Session // the zero value is nobody's
+	gate    error          // what mayUse said about its user
+
+	remembered bool     // a consent of this user to this client exists
+	consented  []string // and these are its scopes
+
+	// What the person decided about this very request.
+	denied     bool
+	selectedIn string // the session that was chosen
+	allowedBy  string // the user who allowed it
+}
+
+// next decides. It returns the step that is left, or the fault with which the
+// request is to be answered. It looks at nothing but s.
+func next(s situation) (step, error) {
+	hinted := s.request.Hinted
+	switch {
+	case s.denied:
+		return "", errAccessDenied.Saying("the person declined")
+	case s.session.UserID == "":
+		return s.ask(stepSignIn)
+	case hinted != "" && hinted != s.session.UserID && s.chosen():
+		return "", errLoginRequired.Saying("the person of id_token_hint did not sign in")
+	case hinted != "" && hinted != s.session.UserID:
+		return s.ask(stepSelect)
+	case s.request.asks(promptSelect) && !s.chosen():
+		return s.ask(stepSelect)
+	case s.gate != nil:
+		return "", errAccessDenied.Saying("this person may not use this client").Because("%w", s.gate)
+	case s.stale():
+		return s.ask(stepReauth)
+	case s.unconsented():
+		return s.ask(stepConsent)
+	}
+	return stepDone, nil
+}
+
+// ask is step, unless the client wants no person asked (OpenID Connect Core §3.1.2.6).
+func (s *situation) ask(st step) (step, error) {
+	switch {
+	case !s.request.asks(promptNone):
+		return st, nil
+	case st == stepConsent:
+		return "", errConsentRequired
+	}
+	return "", errLoginRequired
+}
+
+// answered says whether the person signed in after the request came.
+func (s *situation) answered() bool { return !s.created.IsZero() && s.session.AuthTime.After(s.created) }
+
+// chosen says whether the person picked this session for this request, be it by
+// signing in for it.
+func (s *situation) chosen() bool { return s.selectedIn == s.session.ID || s.answered() }
+
+// stale says whether the authentication is not good enough for the request. A code is
+// never: it proves that somebody read a message (threats 38).
+func (s *situation) stale() bool {
+	fresh := !s.session.ByCode() && s.answered()
+	if (s.request.asks(promptLogin) || s.client.ReauthRequired) && !fresh {
+		return true
+	}
+	limit, asked := s.request.maxAge()
+	if !asked {
+		return false
+	}
+	age := s.now.Sub(s.session.AuthTime)
+	if fresh && age <= reauthGrace {
+		return false
+	}
+	return s.session.ByCode() || limit == 0 || age > limit
+}
+
+// unconsented says whether the person has to be asked. What an application on
+// somebody's own device calls itself proves nothing, so a remembered consent and
+// the administrator's word do not count for it (RFC 8252 §8.6, threats 22).
+func (s *situation) unconsented() bool {
+	if s.allowedBy == s.session.UserID {
+		return false
+	}
+	if s.request.asks(promptConsent) || s.native && s.client.Public {
+		return true
+	}
+	return !s.client.SkipConsent && !s.covered()
+}
+
+// covered says whether the remembered consent holds every scope asked for.
+func (s *situation) covered() bool {
+	for _, scope := range s.request.Scopes {
+		if !slices.Contains(s.consented, scope) {
+			return false
+		}
+	}
+	return s.remembered
+}

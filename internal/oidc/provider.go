@@ -1,0 +1,97 @@
+// Package oidc is the OpenID provider: clients, authorization, tokens, keys and
+// logout, by the rules of OAuth 2 and OpenID Connect. Endpoints live here, where
+// their specification lives; pages live in web.
+package oidc
+
+import (
+	"errors"
+	"time"
+
+	"pocketid/internal/db"
+	"pocketid/internal/directory"
+	"pocketid/internal/fault"
+	"pocketid/internal/jobs"
+	"pocketid/internal/secret"
+	"pocketid/internal/signin"
+)
+
+// What a client is told about its request (RFC 6749 §4.1.2.1, OpenID Connect
+// Core §3.1.2.6). The codes are those of the specifications.
+var (
+	errInvalidRequest           = fault.New(fault.Invalid, "invalid_request")
+	errInvalidScope             = fault.New(fault.Invalid, "invalid_scope")
+	errAccessDenied             = fault.New(fault.Forbidden, "access_denied")
+	errUnsupportedResponseType  = fault.New(fault.Invalid, "unsupported_response_type")
+	errLoginRequired            = fault.New(fault.Invalid, "login_required")
+	errConsentRequired          = fault.New(fault.Invalid, "consent_required")
+	errRequestNotSupported      = fault.New(fault.Invalid, "request_not_supported")
+	errRequestURINotSupported   = fault.New(fault.Invalid, "request_uri_not_supported")
+	errRegistrationNotSupported = fault.New(fault.Invalid, "registration_not_supported")
+)
+
+// What a person is told on a page, because there is nobody else who may be told.
+var (
+	// ErrMalformed is a query or form that cannot be read at all.
+	ErrMalformed = fault.New(fault.Invalid, "authorization_malformed")
+	// ErrRepeated is a client_id or redirect_uri that stands twice: it is not known whom to answer.
+	ErrRepeated        = fault.New(fault.Invalid, "parameter_repeated")
+	ErrClientMissing   = fault.New(fault.Invalid, "client_missing")
+	ErrClientUnknown   = fault.New(fault.Invalid, "client_unknown")
+	ErrRedirectMissing = fault.New(fault.Invalid, "redirect_uri_missing")
+)
+
+// Config is what the provider has to know.
+type Config struct {
+	DB        *db.DB
+	Directory *directory.Directory
+	SignIn    *signin.SignIn
+	Master    *secret.Master
+	// Issuer is APP_URL without a slash at the end: "https://id.example.com".
+	Issuer string
+	// InternalURL is where clients reach the endpoints that no browser visits; "" is Issuer.
+	InternalURL string
+	// AllowInsecureCallbacks lets clients be answered over http beyond loopback
+	// (ALLOW_INSECURE_CALLBACK_URLS).
+	AllowInsecureCallbacks bool
+}
+
+// Provider is the OpenID provider. Its endpoints are edge.Handlers.
+type Provider struct {
+	db        *db.DB
+	directory *directory.Directory
+	signin    *signin.SignIn
+	master    *secret.Master
+
+	issuer      string
+	internalURL string
+	// insecure lets http addresses be used beyond loopback.
+	insecure bool
+}
+
+// New makes a provider.
+func New(c Config) (*Provider, error) {
+	if c.DB == nil || c.Directory == nil || c.SignIn == nil || c.Master == nil || c.Issuer == "" {
+		return nil, errors.New("oidc: the configuration lacks a part")
+	}
+	p := &Provider{
+		db: c.DB, directory: c.Directory, signin: c.SignIn, master: c.Master,
+		issuer: c.Issuer, internalURL: c.InternalURL, insecure: c.AllowInsecureCallbacks,
+	}
+	if p.internalURL == "" {
+		p.internalURL = p.issuer
+	}
+	return p, nil
+}
+
+// keepEnded is how long a request that ran out is remembered, so that a person who
+// comes back to it is told what became of it.
+const keepEnded = 24 * time.Hour
+
+// Work tells r what the provider does beside requests.
+func (p *Provider) Work(r *jobs.Runner) {
+	r.Purge("authorizations", func(tx *db.Tx, limit int) (int64, error) {
+		before := tx.Now().Add(-keepEnded)
+		return tx.Exec(`DELETE FROM authorizations WHERE id IN (
+			SELECT id FROM authorizations WHERE expires_at < $1 ORDER BY expires_at LIMIT $2)`, db.Time(&before), limit)
+	})
+}
