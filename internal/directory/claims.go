@@ -30,6 +30,9 @@ var reservedClaims = []string{
 	"sid", "at_hash", "c_hash", "s_hash", "cnf", "scope", "events", "act", "may_act", "authorization_details",
 }
 
+// ReservedClaim says whether the house itself speaks under a name, in whatever case.
+func ReservedClaim(name string) bool { return slices.Contains(reservedClaims, Fold(name)) }
+
 // CheckClaims says what is wrong with claims, or nil. Their values are any
 // JSON; the names of reservedClaims are refused in any case.
 func CheckClaims(claims map[string]any) error {
@@ -45,7 +48,7 @@ func CheckClaims(claims map[string]any) error {
 				return ErrClaimName.With("name", name)
 			}
 		}
-		if slices.Contains(reservedClaims, Fold(name)) {
+		if ReservedClaim(name) {
 			return ErrReservedClaim.With("name", name)
 		}
 	}

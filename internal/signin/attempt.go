@@ -64,9 +64,9 @@ func forgive(tx *db.Tx, key string) {
 	tx.Do(`UPDATE attempts SET count = count - 1 WHERE key = $1 AND count > 0`, key)
 }
 
-// network is what counts as one client of the limits: an IPv4 address, or the
+// Network is what counts as one client of the limits: an IPv4 address, or the
 // /64 of an IPv6 address. Addresses that cannot be read share one.
-func network(address string) string {
+func Network(address string) string {
 	a, err := netip.ParseAddr(address)
 	if err != nil {
 		return "unknown"

@@ -123,7 +123,7 @@ func (s *SignIn) makeCode(ctx context.Context, by audit.Actor, name string, ttl 
 func (s *SignIn) RedeemLogin(ctx context.Context, browser []byte, seen Seen, code, old string) (Login, error) {
 	var l Login
 	err := s.db.Write(ctx, func(tx *db.Tx) error {
-		by, net := nobody(ctx, seen), networkGuesses+network(seen.Address)
+		by, net := nobody(ctx, seen), networkGuesses+Network(seen.Address)
 		if err := Guess(tx, net, networkCodeLimit); err != nil {
 			return db.Keep(err)
 		}

@@ -72,6 +72,9 @@ func (s *Session) fields() []any {
 		db.Text(&s.EndReason)}
 }
 
+// Cookie is the name of the cookie that carries the handle of a session.
+const Cookie = "session"
+
 // A Visitor is a session and whose it is.
 type Visitor struct {
 	Session Session

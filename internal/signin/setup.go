@@ -165,7 +165,7 @@ func (s *SignIn) checkSetupToken(tx *db.Tx, by audit.Actor, token string) error 
 	if s.setupToken == "" {
 		return nil
 	}
-	net := "setup:net:" + network(by.Address)
+	net := "setup:net:" + Network(by.Address)
 	if err := Guess(tx, net, networkTokenLimit); err != nil {
 		return db.Keep(err)
 	}
