@@ -229,4 +229,3 @@ func (p *Provider) Clients(ctx context.Context, by audit.Actor, filter ClientFil
 
 // likeEscape takes the meaning from what LIKE reads in a pattern.
 var likeEscape = strings.NewReplacer("!", "!!", "%", "!%", "_", "!_")
-

@@ -71,7 +71,9 @@ func (s *Secret) fields() []any {
 }
 
 // Expired says whether the secret has stopped working.
-func (s *Secret) Expired(now time.Time) bool { return !s.ExpiresAt.IsZero() && !now.Before(s.ExpiresAt) }
+func (s *Secret) Expired(now time.Time) bool {
+	return !s.ExpiresAt.IsZero() && !now.Before(s.ExpiresAt)
+}
 
 // randomSecret makes a secret of 256 bits and returns it with its text.
 func randomSecret(by audit.Actor, clientID string) (Secret, string) {

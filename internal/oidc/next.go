@@ -83,7 +83,9 @@ func (s *situation) ask(st step) (step, error) {
 }
 
 // answered says whether the person signed in after the request came.
-func (s *situation) answered() bool { return !s.created.IsZero() && s.session.AuthTime.After(s.created) }
+func (s *situation) answered() bool {
+	return !s.created.IsZero() && s.session.AuthTime.After(s.created)
+}
 
 // chosen says whether the person picked this session for this request, be it by
 // signing in for it.

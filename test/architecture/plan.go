@@ -85,7 +85,7 @@ var House = Plan{
 		"github.com/jba/templatecheck":       {Tests: "web", Why: "types of templates"},
 		"crypto/rand":                        {Packages: "dbtest jose secret examples/relying-party", Tests: "*", Why: "tokens come from secret"},
 		"database/sql":                       {Packages: "db dbtest", Tests: "db test/browser", Why: "transactions come from db"},
-		"html/template":                      {Packages: "web examples/relying-party", Tests: "web", Why: "pages are made in web"},
+		"html/template":                      {Packages: "oidc web examples/relying-party", Tests: "web", Why: "pages are made in web, the form of form_post in oidc"},
 		"log":                                {Packages: "examples/relying-party", Why: "the log is slog"},
 		"log/slog":                           {Packages: "app cmd/pocket-id db edge jobs jose secret", Tests: "*", Why: "the domain does not log"},
 		"math/rand":                          {Why: "secrets are not guessed"},
