@@ -15,6 +15,7 @@ import (
 	"encoding/pem"
 	"errors"
 	"fmt"
+	"slices"
 	"strings"
 	"sync"
 	"testing"
@@ -321,6 +322,10 @@ func TestATypeIsAcceptedOnlyWhereItIsExpected(t *testing.T) {
 		if err != nil {
 			t.Fatal(err)
 		}
+		empty := forge(t, k, `{"alg":"EdDSA","kid":"`+k.ID+`","typ":""}`, claims)
+		if _, _, err := Verify(empty, of("", k)); err == nil {
+			t.Error("an empty type passes for none")
+		}
 		for _, wanted := range types {
 			_, _, err := Verify(token, of(wanted, k))
 			if (err == nil) != (made == wanted) {
@@ -446,6 +451,27 @@ func TestUnmarshalMatchesNamesExactly(t *testing.T) {
 	for _, bad := range []string{``, `[]`, `{"sub":1}`, `{"sub":"a","sub":"b"}`, `{"a":{"b":1,"b":2}}`, `{} {}`, `{"a":}`} {
 		if err := Unmarshal([]byte(bad), &got); err == nil {
 			t.Errorf("%s is accepted", bad)
+		}
+	}
+}
+
+func TestWalkTellsTheOutermostMembersAlone(t *testing.T) {
+	var got []string
+	err := walk([]byte(` {"a":{"b":[1,{"c":2}],"d":3},"b" : [ 4 , {"a":5} ] ,"c":"x,}\"","\u0064":-1.5e3 }`), func(name string, value []byte) error {
+		got = append(got, name+"="+string(value))
+		return nil
+	})
+	if err != nil {
+		t.Fatal(err)
+	}
+	want := []string{`a={"b":[1,{"c":2}],"d":3}`, `b=[ 4 , {"a":5} ]`, `c="x,}\""`, `d=-1.5e3`}
+	if !slices.Equal(got, want) {
+		t.Errorf("got %q, want %q", got, want)
+	}
+	refusal := errors.New("no")
+	for _, one := range []string{`{"a":1}`, `{"a":1,"b":2}`} {
+		if err := walk([]byte(one), func(string, []byte) error { return refusal }); err != refusal {
+			t.Errorf("%s: got %v", one, err)
 		}
 	}
 }
