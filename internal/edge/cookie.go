@@ -1,11 +1,11 @@
 package edge
 
 import (
-	"crypto/rand"
-	"crypto/sha256"
 	"encoding/base64"
 	"net/http"
 	"time"
+
+	"pocketid/internal/secret"
 )
 
 // browserCookie names the cookie that Browser keeps, browserAge how long.
@@ -59,9 +59,7 @@ func Browser(w http.ResponseWriter, r *http.Request) string {
 	if r.Method != http.MethodGet {
 		return ""
 	}
-	var b [32]byte
-	rand.Read(b[:])
-	v := base64.RawURLEncoding.EncodeToString(b[:])
+	v := secret.Token()
 	stateOf(r.Context()).browser = v
 	SetCookie(w, r, browserCookie, v, browserAge)
 	return v
@@ -84,6 +82,5 @@ func BrowserHash(r *http.Request) []byte {
 	if v == "" {
 		return nil
 	}
-	sum := sha256.Sum256([]byte(v))
-	return sum[:]
+	return secret.Hash(v)
 }

@@ -2,8 +2,6 @@ package edge
 
 import (
 	"context"
-	"crypto/rand"
-	"encoding/hex"
 	"log/slog"
 	"net/http"
 	"net/netip"
@@ -13,6 +11,7 @@ import (
 
 	"pocketid/internal/fault"
 	"pocketid/internal/i18n"
+	"pocketid/internal/secret"
 )
 
 // state is what is known about one request.
@@ -39,7 +38,7 @@ type state struct {
 type stateKey struct{}
 
 func newState(s *Server, r *http.Request) *state {
-	st := &state{server: s, id: newID(), start: now(), request: r, maxBody: MaxBody}
+	st := &state{server: s, id: secret.ID(), start: now(), request: r, maxBody: MaxBody}
 	st.client = s.proxies.client(r)
 	if st.client.ignored {
 		s.hosts.ignoredHeader.Do(func() {
@@ -48,21 +47,6 @@ func newState(s *Server, r *http.Request) *state {
 		})
 	}
 	return st
-}
-
-// newID is a UUID of version 4 (RFC 9562 §5.4).
-func newID() string {
-	var b [16]byte
-	rand.Read(b[:])
-	b[6], b[8] = b[6]&0x0f|0x40, b[8]&0x3f|0x80
-	var t [36]byte
-	hex.Encode(t[:8], b[:4])
-	hex.Encode(t[9:13], b[4:6])
-	hex.Encode(t[14:18], b[6:8])
-	hex.Encode(t[19:23], b[8:10])
-	hex.Encode(t[24:], b[10:])
-	t[8], t[13], t[18], t[23] = '-', '-', '-', '-'
-	return string(t[:])
 }
 
 // stateOf is the state of the request of ctx; outside a Server it is empty.

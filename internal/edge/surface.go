@@ -3,7 +3,8 @@ package edge
 import (
 	"context"
 	"errors"
-	"html/template"
+	"html"
+	"io"
 	"log/slog"
 	"math"
 	"net/http"
@@ -277,10 +278,15 @@ func (s *Server) page(w http.ResponseWriter, r *http.Request, f *fault.Error, st
 	words := l.Fault(f.Code, f.Kind.String(), f.Params)
 	w.Header().Set("Content-Type", "text/html; charset=utf-8")
 	w.WriteHeader(status)
-	barePage.Execute(w, map[string]any{
-		"Lang": l.ID, "Dir": l.Dir(), "Title": words.Title, "Text": words.Text, "Cure": words.Cure,
-		"Reference": l.T("error.reference", "id", RequestID(r.Context())),
-	})
+	var b strings.Builder
+	b.WriteString(`<!doctype html><html lang="` + l.ID + `" dir="` + l.Dir() + `"><meta charset="utf-8"><meta name="viewport" content="width=device-width,initial-scale=1">`)
+	for _, part := range [][2]string{
+		{"title", words.Title}, {"h1", words.Title}, {"p", words.Text}, {"p", words.Cure},
+		{"p", l.T("error.reference", "id", RequestID(r.Context()))},
+	} {
+		b.WriteString("<" + part[0] + ">" + html.EscapeString(part[1]) + "</" + part[0] + ">")
+	}
+	io.WriteString(w, b.String())
 }
 
 // rendered tells whether the page of the app came out.
@@ -300,15 +306,3 @@ func (s *Server) rendered(w http.ResponseWriter, r *http.Request, f *fault.Error
 	s.config.RenderError(w, r, f, status)
 	return !held || p.status != 0
 }
-
-var barePage = template.Must(template.New("error").Parse(`<!doctype html>
-<html lang="{{.Lang}}" dir="{{.Dir}}">
-<meta charset="utf-8">
-<meta name="viewport" content="width=device-width,initial-scale=1">
-<title>{{.Title}}</title>
-<h1>{{.Title}}</h1>
-<p>{{.Text}}</p>
-{{with .Cure}}<p>{{.}}</p>
-{{end}}<p>{{.Reference}}</p>
-</html>
-`))

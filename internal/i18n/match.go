@@ -72,7 +72,7 @@ func accepted(header string) []string {
 		q   float64
 	}
 	var choices []choice
-	for _, part := range firstTags(strings.Split(header, ",")) {
+	for _, part := range firstTags(strings.SplitN(header, ",", maxTags+1)) {
 		tag, params, _ := strings.Cut(part, ";")
 		c := choice{strings.TrimSpace(tag), 1}
 		if v, ok := strings.CutPrefix(strings.TrimSpace(params), "q="); ok {

@@ -55,7 +55,7 @@ var House = Plan{
 
 		"cmd/pocket-id":          "app",
 		"examples/relying-party": "",
-		"internal/i18n/sortkeys": "",
+		"internal/i18n/sortkeys": "i18n",
 		"test/architecture":      "",
 		"test/browser":           "app apptest dbtest",
 		"test/protocol":          "app apptest dbtest",
@@ -65,6 +65,7 @@ var House = Plan{
 		"audit":     "dbtest",
 		"db":        "dbtest",
 		"directory": "dbtest",
+		"i18n":      "fault",
 		"jobs":      "dbtest",
 		"oidc":      "dbtest",
 		"settings":  "dbtest",
