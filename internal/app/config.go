@@ -71,13 +71,13 @@ func (e *ConfigError) Error() string {
 	return fmt.Sprintf("%s %s; for example: %s=%s", e.Variable, e.Fault, e.Variable, e.Example)
 }
 
-// fault is what a variable's value is refused with. It never quotes a secret.
-type fault string
+// flaw is what a variable's value is refused with. It never quotes a secret.
+type flaw string
 
-func (f fault) Error() string { return string(f) }
+func (f flaw) Error() string { return string(f) }
 
-// faultf makes a fault.
-func faultf(format string, args ...any) error { return fault(fmt.Sprintf(format, args...)) }
+// flawf makes a flaw.
+func flawf(format string, args ...any) error { return flaw(fmt.Sprintf(format, args...)) }
 
 // Defaults is the configuration of an empty environment.
 func Defaults() Config {
@@ -102,17 +102,17 @@ func Load(environ []string, dotenv string) (Config, error) {
 		}
 	}
 	var c Config
-	var faults []error
+	var flaws []error
 	for _, v := range variables {
 		value, err := v.value(env)
 		if err == nil {
 			err = v.set(&c, value)
 		}
 		if err != nil {
-			faults = append(faults, &ConfigError{v.name, err.Error(), v.example})
+			flaws = append(flaws, &ConfigError{v.name, err.Error(), v.example})
 		}
 	}
-	if err := errors.Join(faults...); err != nil {
+	if err := errors.Join(flaws...); err != nil {
 		return Config{}, err
 	}
 	if c.Postgres() && c.EncryptionKey == "" {
@@ -151,11 +151,11 @@ func (v variable) value(env map[string]string) (string, error) {
 	}
 	switch {
 	case value != "" && path != "":
-		return "", faultf("and %s_FILE are both set; keep one of them", v.name)
+		return "", flawf("and %s_FILE are both set; keep one of them", v.name)
 	case path != "":
 		b, err := os.ReadFile(path)
 		if err != nil {
-			return "", faultf("cannot be read from the file that %s_FILE names: %v", v.name, err)
+			return "", flawf("cannot be read from the file that %s_FILE names: %v", v.name, err)
 		}
 		if v.raw {
 			value = string(b)
@@ -163,7 +163,7 @@ func (v variable) value(env map[string]string) (string, error) {
 			value = strings.TrimSpace(string(b))
 		}
 		if value == "" {
-			return "", faultf("is empty in the file that %s_FILE names", v.name)
+			return "", flawf("is empty in the file that %s_FILE names", v.name)
 		}
 	case value == "":
 		value = v.fallback

@@ -36,7 +36,7 @@ var variables = []variable{
 				return err
 			}
 			if _, err := netip.ParseAddr(c.PublicURL.Hostname()); err == nil {
-				return faultf("has the address %s as its host, and passkeys need a name (on this machine: localhost)", c.PublicURL.Hostname())
+				return flawf("has the address %s as its host, and passkeys need a name (on this machine: localhost)", c.PublicURL.Hostname())
 			}
 			return nil
 		}},
@@ -54,7 +54,7 @@ var variables = []variable{
 		help: "What the secrets in the database are sealed with, at least 16 bytes. Without it the first start writes one to `encryption-key` beside the SQLite file; PostgreSQL needs it. Keep a copy: without it the signing keys are lost. The file counts with its final newline, if it has one.",
 		set: func(c *Config, s string) error {
 			if s != "" && len(s) < secret.MinKey {
-				return faultf("is shorter than %d bytes", secret.MinKey)
+				return flawf("is shorter than %d bytes", secret.MinKey)
 			}
 			c.EncryptionKey = secret.Text(s)
 			return nil
@@ -65,12 +65,12 @@ var variables = []variable{
 			c.Database = secret.Text(s)
 			if c.Postgres() {
 				if _, err := url.Parse(s); err != nil {
-					return fault("is not a URL; percent-encode what is special in the password")
+					return flaw("is not a URL; percent-encode what is special in the password")
 				}
 				return nil
 			}
 			if _, err := db.Path(s); err != nil {
-				return faultf("cannot be used: %v", err)
+				return flawf("cannot be used: %v", err)
 			}
 			return nil
 		}},
@@ -78,7 +78,7 @@ var variables = []variable{
 		help: "When set, the set-up page asks for it before it makes the first account. At least 16 characters.",
 		set: func(c *Config, s string) error {
 			if s != "" && len(s) < 16 {
-				return fault("is shorter than 16 characters")
+				return flaw("is shorter than 16 characters")
 			}
 			c.SetupToken = secret.Text(s)
 			return nil
@@ -87,7 +87,7 @@ var variables = []variable{
 		help: "The address to listen on; `0.0.0.0` and `::` are all of this machine.",
 		set: func(c *Config, s string) error {
 			if strings.ContainsAny(s, "/ ") || strings.Contains(s, ":") && net.ParseIP(strings.Trim(s, "[]")) == nil {
-				return faultf("is %q, which is not an address", s)
+				return flawf("is %q, which is not an address", s)
 			}
 			c.Host = strings.Trim(s, "[]")
 			return nil
@@ -96,7 +96,7 @@ var variables = []variable{
 		help: "The port to listen on.",
 		set: func(c *Config, s string) (err error) {
 			if c.Port, err = strconv.Atoi(s); err != nil || c.Port < 1 || c.Port > 65535 {
-				return faultf("is %q, which is not a number between 1 and 65535", s)
+				return flawf("is %q, which is not a number between 1 and 65535", s)
 			}
 			return nil
 		}},
@@ -104,7 +104,7 @@ var variables = []variable{
 		help: "Whose `X-Forwarded-For`, `-Proto` and `-Host` headers count: `true` for whoever connects, or a list of addresses and networks. Behind a proxy and `false`, all people share one rate limit.",
 		set: func(c *Config, s string) (err error) {
 			if c.TrustProxy, err = edge.ParseProxies(s); err != nil {
-				return faultf("is %q, which is neither true, false nor a list of addresses and networks", s)
+				return flawf("is %q, which is neither true, false nor a list of addresses and networks", s)
 			}
 			return nil
 		}},
@@ -112,7 +112,7 @@ var variables = []variable{
 		help: "The header in which the platform in front tells the client's address, instead of `X-Forwarded-For`. Set it only where clients cannot get around the platform.",
 		set: func(c *Config, s string) error {
 			if strings.IndexFunc(s, func(r rune) bool { return !token(r) }) >= 0 {
-				return faultf("is %q, which is not the name of a header", s)
+				return flawf("is %q, which is not the name of a header", s)
 			}
 			c.TrustedPlatform = s
 			return nil
@@ -130,7 +130,7 @@ var variables = []variable{
 		help: "How many days an entry of the audit log is kept.",
 		set: func(c *Config, s string) (err error) {
 			if c.AuditRetentionDays, err = strconv.Atoi(s); err != nil || c.AuditRetentionDays < 1 || c.AuditRetentionDays > 36500 {
-				return faultf("is %q, which is not a number of days between 1 and 36500", s)
+				return flawf("is %q, which is not a number of days between 1 and 36500", s)
 			}
 			return nil
 		}},
@@ -140,7 +140,7 @@ var variables = []variable{
 			levels := map[string]slog.Level{"debug": slog.LevelDebug, "info": slog.LevelInfo, "warn": slog.LevelWarn, "error": slog.LevelError}
 			level, ok := levels[strings.ToLower(s)]
 			if !ok {
-				return faultf("is %q, which is none of debug, info, warn and error", s)
+				return flawf("is %q, which is none of debug, info, warn and error", s)
 			}
 			c.LogLevel = level
 			return nil
@@ -153,7 +153,7 @@ var variables = []variable{
 		set: func(c *Config, s string) error {
 			c.Env = strings.ToLower(s)
 			if !slices.Contains([]string{"production", "development", "test"}, c.Env) {
-				return faultf("is %q, which is none of production, development and test", s)
+				return flawf("is %q, which is none of production, development and test", s)
 			}
 			c.NoRateLimits = c.NoRateLimits || c.Env == "test"
 			return nil
@@ -165,7 +165,7 @@ func boolean(field func(*Config) *bool) func(*Config, string) error {
 	return func(c *Config, s string) error {
 		b, err := strconv.ParseBool(strings.ToLower(s))
 		if err != nil {
-			return faultf("is %q, which is neither true nor false", s)
+			return flawf("is %q, which is neither true nor false", s)
 		}
 		*field(c) = b
 		return nil
@@ -180,28 +180,28 @@ func baseURL(s string) (*url.URL, error) {
 	switch {
 	case err == nil && u.Scheme == "http" || err == nil && u.Scheme == "https":
 	case !strings.Contains(s, "://"):
-		return nil, faultf("is %q, which has no scheme (http:// or https://)", s)
+		return nil, flawf("is %q, which has no scheme (http:// or https://)", s)
 	default:
-		return nil, faultf("is %q, which is not an address of http or https", s)
+		return nil, flawf("is %q, which is not an address of http or https", s)
 	}
 	switch {
 	case u.User != nil:
-		return nil, fault("has a user name or password in it")
+		return nil, flaw("has a user name or password in it")
 	case u.Hostname() == "":
-		return nil, faultf("is %q, which has no host", s)
+		return nil, flawf("is %q, which has no host", s)
 	case u.RawQuery != "" || u.ForceQuery:
-		return nil, faultf("is %q, which has a query", s)
+		return nil, flawf("is %q, which has a query", s)
 	case strings.Contains(s, "#"):
-		return nil, faultf("is %q, which has a fragment", s)
+		return nil, flawf("is %q, which has a fragment", s)
 	case u.Path != "" || u.Opaque != "":
-		return nil, faultf("is %q, which has a path; this program needs a host of its own", s)
+		return nil, flawf("is %q, which has a path; this program needs a host of its own", s)
 	case strings.IndexFunc(u.Host, func(r rune) bool { return r > 127 || r <= ' ' || r == '_' || r == '%' }) >= 0 || strings.HasSuffix(u.Hostname(), "."):
-		return nil, faultf("is %q, whose host browsers write in another way; write it as they do (xn--… for letters beyond a to z)", s)
+		return nil, flawf("is %q, whose host browsers write in another way; write it as they do (xn--… for letters beyond a to z)", s)
 	}
 	if port := u.Port(); port != "" {
 		n, err := strconv.Atoi(port)
 		if err != nil || n < 1 || n > 65535 {
-			return nil, faultf("is %q, whose port is not a number between 1 and 65535", s)
+			return nil, flawf("is %q, whose port is not a number between 1 and 65535", s)
 		}
 		if u.Scheme == "https" && n == 443 || u.Scheme == "http" && n == 80 {
 			u.Host = strings.TrimSuffix(u.Host, ":"+port)

@@ -1,0 +1,109 @@
+package app
+
+import (
+	"context"
+	"fmt"
+	"log/slog"
+	"net/http"
+	"sync/atomic"
+
+	"pocketid/internal/db"
+	"pocketid/internal/edge"
+	"pocketid/internal/i18n"
+	"pocketid/internal/jobs"
+	"pocketid/internal/secret"
+)
+
+// App is the house: every part built and given to those above it. It runs
+// nothing by itself; see Run.
+type App struct {
+	DB   *db.DB
+	Jobs *jobs.Runner
+
+	config   Config
+	log      *slog.Logger
+	master   *secret.Master
+	handler  http.Handler
+	stopping atomic.Bool // a balancer should turn away
+}
+
+// New builds the house for serving. Nothing is changed before it is known that
+// the key and the database belong together; then the database is brought up to
+// date. An error that is a *Stop or a *db.Refusal is for the operator.
+func New(ctx context.Context, c Config, log *slog.Logger) (*App, error) {
+	a, err := open(ctx, c, log, db.Serve)
+	if err != nil {
+		return nil, err
+	}
+	if err := a.serving(ctx); err != nil {
+		a.Close()
+		return nil, err
+	}
+	return a, nil
+}
+
+// Beside builds the house for a command, which works while a server runs.
+func Beside(ctx context.Context, c Config, log *slog.Logger) (*App, error) {
+	return open(ctx, c, log, db.Beside)
+}
+
+// open builds all parts below the pages.
+func open(ctx context.Context, c Config, log *slog.Logger, mode db.Mode) (*App, error) {
+	master, err := c.resolveKey(ctx)
+	if err != nil {
+		return nil, err
+	}
+	if master == nil && mode == db.Beside {
+		return nil, &Stop{"There is no encryption key yet: the server has not been started here.", "Start the server once, or run this command in its working directory with its settings."}
+	}
+	a := &App{config: c, log: log, master: master}
+	if a.DB, err = db.Open(ctx, string(c.Database), mode); err != nil {
+		return nil, err
+	}
+	if err := a.build(ctx); err != nil {
+		a.Close()
+		return nil, err
+	}
+	return a, nil
+}
+
+// build makes the parts over the open database, lowest floor first.
+func (a *App) build(ctx context.Context) (err error) {
+	if a.master == nil {
+		if a.master, err = a.config.makeKey(); err != nil {
+			return err
+		}
+		a.log.Info("a new encryption key was written; keep a copy of it, the database is worth nothing without", "file", a.config.keyPath())
+	}
+	if err := sealCheck(ctx, a.DB, a.master); err != nil {
+		return err
+	}
+	a.Jobs = jobs.New(a.DB)
+	return nil
+}
+
+// serving makes what only the server needs: pages, routes, the handler.
+func (a *App) serving(ctx context.Context) error {
+	if err := i18n.Load(); err != nil {
+		return err
+	}
+	server, err := edge.New(edge.Config{
+		PublicURL:     a.config.PublicURL,
+		TrustProxy:    a.config.TrustProxy,
+		AddressHeader: a.config.TrustedPlatform,
+		NoHSTS:        a.config.NoHSTS,
+		NoLimits:      a.config.NoRateLimits,
+		Log:           a.log,
+	}, a.Routes())
+	if err != nil {
+		return fmt.Errorf("routes: %w", err)
+	}
+	a.handler = server
+	return nil
+}
+
+// Handler answers requests, with or without a listener in front of it.
+func (a *App) Handler() http.Handler { return a.handler }
+
+// Close gives the database back. It is called once everything has stopped.
+func (a *App) Close() error { return a.DB.Close() }
