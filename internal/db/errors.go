@@ -39,7 +39,10 @@ type Conflict struct {
 	err    error
 }
 
+// Error names the column.
 func (c *Conflict) Error() string { return c.Column + " already exists" }
+
+// Unwrap is what the engine said.
 func (c *Conflict) Unwrap() error { return c.err }
 
 // Is makes every Conflict an ErrConflict.
@@ -51,6 +54,7 @@ func Keep(err error) error { return kept{err} }
 
 type kept struct{ error }
 
+// Unwrap is the refusal.
 func (k kept) Unwrap() error { return k.error }
 
 // lost says that a transaction lost a race and may be run again.

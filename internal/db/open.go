@@ -28,6 +28,7 @@ type Refusal struct {
 	Why, Cure string
 }
 
+// Error is both, on one line.
 func (r *Refusal) Error() string { return r.Why + ". " + r.Cure }
 
 // dsn is what a connection string means.

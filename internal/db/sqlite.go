@@ -12,8 +12,6 @@ import (
 	"path/filepath"
 	"strings"
 	"time"
-
-	"modernc.org/sqlite"
 )
 
 // Bounds of SQLite. Memory is what they are for: a connection holds its page
@@ -84,6 +82,8 @@ func openSQLite(ctx context.Context, path string, mode Mode) (_ *DB, err error) 
 		}
 	}
 	read := url.Values{"_pragma": pragmas()}
+	// A writer takes its lock at once: it never finds out later that somebody
+	// was faster, and what it reads is what it changes.
 	write := url.Values{"_pragma": pragmas(), "_txlock": {"immediate"}}
 	d.r = sql.OpenDB(newConnector(sqliteURI(path, read)))
 	d.w = sql.OpenDB(newConnector(sqliteURI(path, write)))
@@ -161,5 +161,3 @@ func syncFile(name string) error {
 	defer f.Close()
 	return f.Sync()
 }
-
-var _ = sqlite.Driver{}

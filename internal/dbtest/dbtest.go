@@ -2,7 +2,6 @@
 package dbtest
 
 import (
-	"crypto/rand"
 	"database/sql"
 	"net/url"
 	"os"
@@ -11,6 +10,7 @@ import (
 	"testing"
 
 	"pocketid/internal/db"
+	"pocketid/internal/secret"
 )
 
 // Names of the engines, which are also the names of the subtests.
@@ -80,7 +80,7 @@ func DSN(t testing.TB, engine string) string {
 		t.Fatal(err)
 	}
 	admin.SetMaxOpenConns(1)
-	schema := "t" + strings.ToLower(rand.Text())
+	schema := "t" + strings.ReplaceAll(secret.ID(), "-", "")
 	if _, err := admin.Exec("CREATE SCHEMA " + schema); err != nil {
 		t.Fatal(err)
 	}

@@ -5,11 +5,12 @@
 package jobs
 
 import (
-	"crypto/rand"
+	"errors"
 	"strings"
 	"time"
 
 	"pocketid/internal/db"
+	"pocketid/internal/secret"
 )
 
 // bell wakes the Runner of this process after a commit.
@@ -27,7 +28,7 @@ func Add(tx *db.Tx, kind, body string) { AddAt(tx, kind, body, tx.Now()) }
 // AddAt queues a job in tx that is not run before the given time.
 func AddAt(tx *db.Tx, kind, body string, at time.Time) {
 	tx.Do(`INSERT INTO jobs (id, kind, body, run_at, created_at) VALUES ($1, $2, $3, $4, $5)`,
-		rand.Text(), kind, body, at.UnixMicro(), tx.Now().UnixMicro())
+		secret.ID(), kind, body, db.Time(&at), tx.Now().UnixMicro())
 	tx.Ring(bell)
 }
 
@@ -39,4 +40,120 @@ func Publish(tx *db.Tx, topic, id string) { Add(tx, publication, topic+" "+id) }
 func published(body string) (topic, id string) {
 	topic, id, _ = strings.Cut(body, " ")
 	return topic, id
+}
+
+// A Job is work to be done.
+type Job struct {
+	ID   string
+	Kind string
+	Body string
+	// RunAt is the time before which the job is not run.
+	RunAt time.Time
+	// Tries is how often it was begun.
+	Tries int
+	// Error is what went wrong the last time.
+	Error     string
+	CreatedAt time.Time
+
+	// lockedTo is how long the job belongs to who claimed it, and the proof
+	// that it does: what is done to a row names it.
+	lockedTo int64
+	// scheduled says that the row comes back after each run.
+	scheduled bool
+}
+
+const columns = `id, kind, body, run_at, tries, error, created_at, locked_to, unique_key IS NOT NULL`
+
+func (j *Job) fields() []any {
+	return []any{&j.ID, &j.Kind, &j.Body, db.Time(&j.RunAt), &j.Tries, db.Text(&j.Error), db.Time(&j.CreatedAt), &j.lockedTo, &j.scheduled}
+}
+
+// Resting returns the jobs that failed too often to be tried again by
+// themselves, the newest first.
+func Resting(tx *db.Tx, limit int) ([]Job, error) {
+	return db.All(tx, (*Job).fields, `SELECT `+columns+` FROM jobs WHERE rests = TRUE ORDER BY run_at DESC NULLS LAST, id LIMIT $1`, limit)
+}
+
+// Again lets a resting job be tried anew.
+func Again(tx *db.Tx, id string) {
+	tx.Do(`UPDATE jobs SET rests = FALSE, tries = 0, run_at = $2 WHERE id = $1 AND rests = TRUE`, id, tx.Now().UnixMicro())
+	tx.Ring(bell)
+}
+
+// due returns when the next job of the kinds may run; ErrNotFound when there
+// is none. Jobs that somebody holds do not count.
+func due(tx *db.Tx, kinds []any) (time.Time, error) {
+	var at time.Time
+	err := tx.One([]any{db.Time(&at)}, `SELECT run_at FROM jobs
+		WHERE rests = FALSE AND locked_to <= $1 AND kind IN (`+db.MarksFrom(2, len(kinds))+`)
+		ORDER BY run_at LIMIT 1`, append([]any{tx.Now().UnixMicro()}, kinds...)...)
+	return at, err
+}
+
+// claim takes the job of the kinds that has been due longest, or returns
+// ErrNotFound. It belongs to the caller until its lockedTo.
+func claim(tx *db.Tx, kinds []any) (Job, error) {
+	var j Job
+	now := tx.Now()
+	err := tx.One(j.fields(), `UPDATE jobs SET locked_to = $2, tries = tries + 1
+		WHERE locked_to <= $1 AND id = (
+			SELECT id FROM jobs
+			WHERE rests = FALSE AND run_at <= $1 AND locked_to <= $1 AND kind IN (`+db.MarksFrom(3, len(kinds))+`)
+			ORDER BY run_at LIMIT 1)
+		RETURNING `+columns, append([]any{now.UnixMicro(), now.Add(lease).UnixMicro()}, kinds...)...)
+	return j, err
+}
+
+// renew holds on to a job for longer. It returns ErrNotFound when somebody
+// else has it by now.
+func renew(tx *db.Tx, j *Job) error {
+	return tx.One([]any{&j.lockedTo}, `UPDATE jobs SET locked_to = $3 WHERE id = $1 AND locked_to = $2 RETURNING locked_to`,
+		j.ID, j.lockedTo, tx.Now().Add(lease).UnixMicro())
+}
+
+// done removes a job.
+func done(tx *db.Tx, j Job) {
+	tx.Do(`DELETE FROM jobs WHERE id = $1 AND locked_to = $2`, j.ID, j.lockedTo)
+}
+
+// giveBack leaves a job to whoever comes next, as if it had not been begun.
+func giveBack(tx *db.Tx, j Job) {
+	tx.Do(`UPDATE jobs SET locked_to = 0, tries = tries - 1 WHERE id = $1 AND locked_to = $2`, j.ID, j.lockedTo)
+	tx.Ring(bell)
+}
+
+// again puts a job off.
+func again(tx *db.Tx, j Job, wait time.Duration, tries int, because error) {
+	why := ""
+	if because != nil {
+		why = because.Error()
+		why = strings.ToValidUTF8(why[:min(len(why), 1000)], "")
+	}
+	tx.Do(`UPDATE jobs SET locked_to = 0, run_at = $3, tries = $4, error = $5 WHERE id = $1 AND locked_to = $2`,
+		j.ID, j.lockedTo, tx.Now().Add(wait).UnixMicro(), tries, db.Text(&why))
+	tx.Ring(bell)
+}
+
+// rest stops trying a job and keeps its error for the administrator.
+func rest(tx *db.Tx, j Job, because error) {
+	again(tx, j, 0, j.Tries, because)
+	tx.Do(`UPDATE jobs SET rests = TRUE WHERE id = $1 AND locked_to = 0`, j.ID)
+}
+
+// plant makes sure that the row of a schedule exists and does not lie farther
+// ahead than its interval, which may be shorter than it was.
+func plant(tx *db.Tx, kind string, interval time.Duration) error {
+	var at time.Time
+	err := tx.One([]any{db.Time(&at)}, `SELECT run_at FROM jobs WHERE unique_key = $1`, kind)
+	now := tx.Now()
+	switch {
+	case errors.Is(err, db.ErrNotFound):
+		tx.Do(`INSERT INTO jobs (id, kind, body, unique_key, run_at, created_at) VALUES ($1, $2, '', $2, $3, $4)`,
+			secret.ID(), kind, now.Add(min(interval, firstRun)).UnixMicro(), now.UnixMicro())
+	case err != nil:
+		return err
+	case at.After(now.Add(interval)):
+		tx.Do(`UPDATE jobs SET run_at = $2 WHERE unique_key = $1`, kind, now.Add(interval).UnixMicro())
+	}
+	return nil
 }
