@@ -50,7 +50,7 @@ var House = Plan{
 		"web":       "audit directory edge fault i18n jobs oidc settings signin",
 		"app":       "audit db directory edge fault i18n jobs jose oidc secret settings signin web",
 
-		"dbtest":  "db",
+		"dbtest":  "db secret",
 		"apptest": "app audit db dbtest directory edge fault jobs jose oidc secret settings signin web",
 
 		"cmd/pocket-id":          "app",
