@@ -50,6 +50,9 @@ type outcome struct {
 // request is stored, bound to this browser, and a page asks the person.
 func (p *Provider) Authorize(w http.ResponseWriter, r *http.Request) error {
 	noStore(w)
+	if r.Method == http.MethodHead { // a look is no request
+		return nil
+	}
 	form, err := authorizeForm(r)
 	if err != nil {
 		return err

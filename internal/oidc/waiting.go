@@ -129,15 +129,20 @@ func (p *Provider) judgeStored(tx *db.Tx, a *authorization, d door, by caller) (
 // (threats 34). A request is answered once.
 func (p *Provider) Next(w http.ResponseWriter, r *http.Request) error {
 	noStore(w)
+	if r.Method == http.MethodHead { // a look is no step
+		return nil
+	}
 	id := r.URL.Query().Get("id")
 	by := callerOf(w, r)
 	var out outcome
+	var client string
+	defer func() { edge.Note(r.Context(), "client", client) }()
 	err := p.db.Write(r.Context(), func(tx *db.Tx) error {
 		a, d, err := p.open(tx, id, by)
 		if err != nil {
 			return err
 		}
-		edge.Note(r.Context(), "client", d.client.ID)
+		client = d.client.ID
 		if len(a.browser) == 0 {
 			tx.Do(`UPDATE authorizations SET browser = $1 WHERE id = $2`, by.browser, a.hash)
 		}
