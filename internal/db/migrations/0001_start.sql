@@ -202,12 +202,15 @@ CREATE TABLE signing_keys (
     sealed      BYTEA NOT NULL,
     public      TEXT NOT NULL,
     origin      TEXT NOT NULL DEFAULT 'own',
+    -- the longest lifetime of a token that the key may have signed
+    longest     BIGINT NOT NULL DEFAULT 3600,
     created_at  BIGINT NOT NULL,
     active_at   BIGINT,
     retiring_at BIGINT,
     retired_at  BIGINT
 );
-CREATE INDEX signing_keys_state ON signing_keys (state, alg);
+-- one key of an algorithm signs, and one waits to
+CREATE UNIQUE INDEX signing_keys_state ON signing_keys (alg, state) WHERE state IN ('active', 'next');
 CREATE TABLE clients (
     id                     TEXT PRIMARY KEY,
     kind                   TEXT NOT NULL DEFAULT 'standard',
