@@ -31,14 +31,14 @@ type command struct {
 // commands are all there are. Without a word, the server runs.
 var commands = []command{
 	{"serve", "", "run the server; this is also what happens without a command", serve},
-	{"setup-link", "", "open the set-up page for another 60 minutes", notBuilt},
-	{"one-time-access-token", "<username or e-mail>", "make a link by which somebody can sign in once", notBuilt},
-	{"key-rotate", "[-a RS256|ES256|EdDSA] [-y]", "make a new signing key; the old one goes on verifying", notBuilt},
+	{"setup-link", "", "open the set-up page for another 60 minutes", setupLink},
+	{"one-time-access-token", "<username or e-mail>", "make a link by which somebody can sign in once", loginLink},
+	{"key-rotate", "[-a RS256|ES256|EdDSA] [-y]", "make a new signing key; the old one goes on verifying", keyRotate},
 	{"config", "", "print all settings, their defaults and meanings", func(_ context.Context, p *process, _ []string) error {
 		_, err := io.WriteString(p.out, app.Document())
 		return err
 	}},
-	{"healthcheck", "[-e http://localhost:1411] [-v]", "ask the server on this machine whether it answers", notBuilt},
+	{"healthcheck", "[-e http://localhost:1411] [-v]", "ask the server on this machine whether it answers", healthcheck},
 	{"version", "", "print the version", func(_ context.Context, p *process, _ []string) error {
 		_, err := fmt.Fprintln(p.out, "pocket-id", release())
 		return err
@@ -95,9 +95,7 @@ func (p *process) main(ctx context.Context, args []string) int {
 		fmt.Fprintln(p.err, err)
 		return 2
 	}
-	if err.Error() != "" {
-		fmt.Fprintln(p.err, err)
-	}
+	fmt.Fprintln(p.err, app.Explain(err))
 	return 1
 }
 
@@ -152,6 +150,3 @@ func untilSignal() context.Context {
 	}()
 	return ctx
 }
-
-// notBuilt is the place of a command that comes.
-func notBuilt(context.Context, *process, []string) error { return errors.New("not built yet") }

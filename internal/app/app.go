@@ -8,17 +8,23 @@ import (
 	"sync/atomic"
 
 	"pocketid/internal/db"
+	"pocketid/internal/directory"
 	"pocketid/internal/edge"
 	"pocketid/internal/i18n"
 	"pocketid/internal/jobs"
+	"pocketid/internal/oidc"
 	"pocketid/internal/secret"
+	"pocketid/internal/signin"
 )
 
 // App is the house: every part built and given to those above it. It runs
 // nothing by itself; see Run.
 type App struct {
-	DB   *db.DB
-	Jobs *jobs.Runner
+	DB        *db.DB
+	Jobs      *jobs.Runner
+	Directory *directory.Directory
+	SignIn    *signin.SignIn
+	OIDC      *oidc.Provider
 
 	config   Config
 	log      *slog.Logger
@@ -79,6 +85,25 @@ func (a *App) build(ctx context.Context) (err error) {
 		return err
 	}
 	a.Jobs = jobs.New(a.DB)
+	a.Directory = directory.New(a.DB)
+	a.Directory.Work(a.Jobs)
+	a.SignIn, err = signin.New(signin.Config{
+		DB: a.DB, Directory: a.Directory, Master: a.master,
+		PublicURL: a.config.PublicURL, SetupToken: string(a.config.SetupToken),
+	})
+	if err != nil {
+		return err
+	}
+	a.SignIn.Work(a.Jobs)
+	a.OIDC, err = oidc.New(oidc.Config{
+		DB: a.DB, Directory: a.Directory, SignIn: a.SignIn, Master: a.master,
+		Issuer: a.config.PublicURL.String(), InternalURL: a.config.InternalURL.String(),
+		AllowInsecureCallbacks: a.config.AllowInsecureCallbacks,
+	})
+	if err != nil {
+		return err
+	}
+	a.OIDC.Work(a.Jobs)
 	return nil
 }
 
@@ -94,6 +119,7 @@ func (a *App) serving(ctx context.Context) error {
 		NoHSTS:        a.config.NoHSTS,
 		NoLimits:      a.config.NoRateLimits,
 		Log:           a.log,
+		Identify:      a.identify,
 	}, a.Routes())
 	if err != nil {
 		return fmt.Errorf("routes: %w", err)

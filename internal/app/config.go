@@ -116,7 +116,7 @@ func Load(environ []string, dotenv string) (Config, error) {
 		return Config{}, err
 	}
 	if c.Postgres() && c.EncryptionKey == "" {
-		return Config{}, &ConfigError{"ENCRYPTION_KEY", "is needed with PostgreSQL, so that all replicas share it", "the output of: openssl rand -base64 32"}
+		return Config{}, &ConfigError{"ENCRYPTION_KEY", "is needed with PostgreSQL, so that all replicas share it", `"$(openssl rand -base64 32)"`}
 	}
 	c.Notes = append(c.Notes, c.remarks()...)
 	c.Notes = append(c.Notes, strangers(env)...)

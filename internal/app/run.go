@@ -11,7 +11,9 @@ import (
 	"sync"
 	"time"
 
+	"pocketid/internal/audit"
 	"pocketid/internal/edge"
+	"pocketid/internal/signin"
 )
 
 const (
@@ -45,6 +47,9 @@ func (a *App) Run(ctx context.Context) error {
 	working.Go(func() { a.Work(work) })
 
 	a.log.Info("ready", "address", a.config.PublicURL.String(), "listening", socket.Addr().String())
+	if err := a.openSetup(ctx); err != nil {
+		a.log.Error("set-up could not be opened", "err", err)
+	}
 
 	select {
 	case err = <-failed:
@@ -55,6 +60,19 @@ func (a *App) Run(ctx context.Context) error {
 	end()
 	working.Wait()
 	return err
+}
+
+// openSetup opens the set-up page for a while, unless it was done, and says where it is.
+func (a *App) openSetup(ctx context.Context) error {
+	state, err := a.SignIn.OpenSetup(ctx, audit.System("serve"))
+	if errors.Is(err, signin.ErrSetupDone) {
+		return nil
+	}
+	if err != nil {
+		return err
+	}
+	a.log.Info("nobody has an account yet; make the first one", "address", a.SignIn.SetupURL(), "until", state.Until.Format(time.RFC3339))
+	return nil
 }
 
 // Work does what goes on beside requests, until ctx ends.

@@ -50,7 +50,7 @@ var variables = []variable{
 			c.InternalURL, err = baseURL(s)
 			return err
 		}},
-	{name: "ENCRYPTION_KEY", example: "the output of: openssl rand -base64 32", file: true, raw: true,
+	{name: "ENCRYPTION_KEY", example: `"$(openssl rand -base64 32)"`, file: true, raw: true,
 		help: "What the secrets in the database are sealed with, at least 16 bytes. Without it the first start writes one to `encryption-key` beside the SQLite file; PostgreSQL needs it. Keep a copy: without it the signing keys are lost. The file counts with its final newline, if it has one.",
 		set: func(c *Config, s string) error {
 			if s != "" && len(s) < secret.MinKey {
@@ -74,7 +74,7 @@ var variables = []variable{
 			}
 			return nil
 		}},
-	{name: "SETUP_TOKEN", example: "the output of: openssl rand -hex 16", file: true,
+	{name: "SETUP_TOKEN", example: `"$(openssl rand -hex 16)"`, file: true,
 		help: "When set, the set-up page asks for it before it makes the first account. At least 16 characters.",
 		set: func(c *Config, s string) error {
 			if s != "" && len(s) < 16 {

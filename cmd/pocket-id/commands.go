@@ -1,0 +1,162 @@
+package main
+
+import (
+	"context"
+	"flag"
+	"fmt"
+	"io"
+	"net"
+	"slices"
+	"strconv"
+	"strings"
+	"time"
+
+	"pocketid/internal/app"
+	"pocketid/internal/audit"
+)
+
+// beside builds the house next to a running server, and calls fn with it.
+func (p *process) beside(ctx context.Context, fn func(a *app.App) error) error {
+	c, err := p.config()
+	if err != nil {
+		return err
+	}
+	a, err := app.Beside(ctx, c, c.Logger(p.err))
+	if err != nil {
+		return err
+	}
+	defer a.Close()
+	return fn(a)
+}
+
+// parse reads the flags of a command and returns what stands behind them.
+func parse(flags *flag.FlagSet, args []string) ([]string, error) {
+	flags.SetOutput(io.Discard)
+	var rest []string
+	for { // flags may stand behind arguments
+		if err := flags.Parse(args); err != nil {
+			return nil, usageError(err.Error())
+		}
+		if flags.NArg() == 0 {
+			return rest, nil
+		}
+		rest, args = append(rest, flags.Arg(0)), flags.Args()[1:]
+	}
+}
+
+// loginLink makes a link by which somebody can sign in once.
+func loginLink(ctx context.Context, p *process, args []string) error {
+	rest, err := parse(flag.NewFlagSet("", flag.ContinueOnError), args)
+	if err != nil {
+		return err
+	}
+	if len(rest) != 1 {
+		return usageError("it takes one username or e-mail address")
+	}
+	return p.beside(ctx, func(a *app.App) error {
+		code, user, err := a.SignIn.MakeLoginLink(ctx, audit.System("cli"), rest[0], time.Hour)
+		if err != nil {
+			return err
+		}
+		_, err = fmt.Fprintf(p.out, "%s can sign in once within the next hour, at:\n%s\n", user.Username, a.SignIn.CodeURL(code))
+		return err
+	})
+}
+
+// setupLink opens the set-up page again.
+func setupLink(ctx context.Context, p *process, args []string) error {
+	if len(args) > 0 {
+		return usageError("it takes no arguments")
+	}
+	return p.beside(ctx, func(a *app.App) error {
+		state, err := a.SignIn.OpenSetup(ctx, audit.System("cli"))
+		if err != nil {
+			return err
+		}
+		_, err = fmt.Fprintf(p.out, "The first account can be made until %s, at:\n%s\n", state.Until.Local().Format(time.DateTime+" MST"), a.SignIn.SetupURL())
+		return err
+	})
+}
+
+// algorithms are those of signing keys that this program makes.
+var algorithms = []string{"RS256", "ES256", "EdDSA"}
+
+// keyRotate makes a new signing key of one algorithm. What the old one signed
+// goes on to verify, so nothing needs to be confirmed.
+func keyRotate(ctx context.Context, p *process, args []string) error {
+	flags := flag.NewFlagSet("", flag.ContinueOnError)
+	var alg, curve string
+	var yes bool
+	for _, name := range []string{"a", "alg"} {
+		flags.StringVar(&alg, name, "RS256", "")
+	}
+	for _, name := range []string{"c", "crv"} {
+		flags.StringVar(&curve, name, "", "")
+	}
+	for _, name := range []string{"y", "yes"} {
+		flags.BoolVar(&yes, name, false, "")
+	}
+	rest, err := parse(flags, args)
+	if err != nil {
+		return err
+	}
+	i := slices.IndexFunc(algorithms, func(a string) bool { return strings.EqualFold(a, alg) })
+	switch {
+	case len(rest) > 0:
+		return usageError("it takes no arguments but flags")
+	case i < 0:
+		return usageError("there are keys for " + strings.Join(algorithms, ", ") + "; not for " + alg)
+	case curve != "" && (algorithms[i] != "EdDSA" || curve != "Ed25519"):
+		return usageError("the curve of EdDSA is Ed25519, and other algorithms have none to choose")
+	}
+	return p.beside(ctx, func(a *app.App) error {
+		id, err := a.RotateKey(ctx, audit.System("cli"), algorithms[i])
+		if err != nil {
+			return err
+		}
+		_, err = fmt.Fprintf(p.out, "The new key for %s is %s. Running servers sign with it within a minute; what the old key signed goes on to verify.\n", algorithms[i], id)
+		return err
+	})
+}
+
+// healthcheck asks a server whether it answers, for containers that have no
+// other program in them.
+func healthcheck(ctx context.Context, p *process, args []string) error {
+	flags := flag.NewFlagSet("", flag.ContinueOnError)
+	var endpoint string
+	var verbose bool
+	for _, name := range []string{"e", "endpoint"} {
+		flags.StringVar(&endpoint, name, "", "")
+	}
+	for _, name := range []string{"v", "verbose"} {
+		flags.BoolVar(&verbose, name, false, "")
+	}
+	rest, err := parse(flags, args)
+	if err != nil {
+		return err
+	}
+	if len(rest) > 0 {
+		return usageError("it takes no arguments but flags")
+	}
+	if endpoint == "" {
+		c, err := p.config()
+		if err != nil {
+			return err
+		}
+		host := c.Host
+		if ip := net.ParseIP(host); ip == nil || ip.IsUnspecified() {
+			host = "localhost"
+		}
+		endpoint = "http://" + net.JoinHostPort(host, strconv.Itoa(c.Port))
+	}
+	if !strings.Contains(endpoint, "://") {
+		return usageError("the endpoint is an address, like http://localhost:1411")
+	}
+	if err := app.Probe(ctx, strings.TrimRight(endpoint, "/")+"/healthz"); err != nil {
+		return fmt.Errorf("the server does not answer: %w", err)
+	}
+	if verbose {
+		fmt.Fprintln(p.out, "the server answers at", endpoint)
+	}
+	return nil
+}

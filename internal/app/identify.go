@@ -1,0 +1,34 @@
+package app
+
+import (
+	"context"
+	"errors"
+	"net/http"
+
+	"pocketid/internal/audit"
+	"pocketid/internal/edge"
+	"pocketid/internal/signin"
+)
+
+// identify finds out who is asking: the edge gets what it decides by, the
+// domain the actor of its records, the pages the visitor. A cookie that opens
+// nothing is left in the browser, because the answer to a request that was
+// under way during a change of handle must not take the new one away.
+func (a *App) identify(w http.ResponseWriter, r *http.Request) (context.Context, edge.Identity, error) {
+	ctx := r.Context()
+	by := audit.Actor{Via: "page", Address: edge.Address(ctx), UserAgent: edge.UserAgent(ctx), RequestID: edge.RequestID(ctx)}
+	handle := edge.ReadCookie(r, signin.Cookie)
+	if handle == "" {
+		return audit.With(ctx, by), edge.Identity{}, nil
+	}
+	v, err := a.SignIn.Visit(ctx, handle, signin.Seen{Address: by.Address, UserAgent: by.UserAgent})
+	if errors.Is(err, signin.ErrNoSession) {
+		return audit.With(ctx, by), edge.Identity{}, nil
+	}
+	if err != nil {
+		return ctx, edge.Identity{}, err
+	}
+	by.UserID, by.Name, by.Admin, by.SessionID = v.User.ID, v.User.Username, v.User.Admin, v.Session.ID
+	who := edge.Identity{UserID: v.User.ID, SessionID: v.Session.ID, Name: v.User.Username, Admin: v.User.Admin}
+	return signin.With(audit.With(ctx, by), v), who, nil
+}
