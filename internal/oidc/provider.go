@@ -11,6 +11,7 @@ import (
 	"pocketid/internal/directory"
 	"pocketid/internal/fault"
 	"pocketid/internal/jobs"
+	"pocketid/internal/jose"
 	"pocketid/internal/secret"
 	"pocketid/internal/signin"
 )
@@ -53,6 +54,9 @@ type Config struct {
 	// AllowInsecureCallbacks lets clients be answered over http beyond loopback
 	// (ALLOW_INSECURE_CALLBACK_URLS).
 	AllowInsecureCallbacks bool
+	// NewKey makes signing keys; nil is jose.Generate. Tests have RSA keys that
+	// were made before.
+	NewKey func(jose.Alg) (*jose.Key, error)
 }
 
 // Provider is the OpenID provider. Its endpoints are edge.Handlers.
@@ -61,6 +65,8 @@ type Provider struct {
 	directory *directory.Directory
 	signin    *signin.SignIn
 	master    *secret.Master
+	keys      *Keyring
+	metadata  *document
 
 	issuer      string
 	internalURL string
@@ -80,8 +86,14 @@ func New(c Config) (*Provider, error) {
 	if p.internalURL == "" {
 		p.internalURL = p.issuer
 	}
-	return p, nil
+	p.keys = NewKeyring(c.DB, c.Master, c.NewKey)
+	var err error
+	p.metadata, err = newMetadata(p.issuer, p.internalURL)
+	return p, err
 }
+
+// Keys is the ring of signing keys. The app starts and runs it.
+func (p *Provider) Keys() *Keyring { return p.keys }
 
 // keepEnded is how long a request that ran out is remembered, so that a person who
 // comes back to it is told what became of it.

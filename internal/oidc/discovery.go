@@ -1,0 +1,97 @@
+package oidc
+
+import (
+	"encoding/json"
+	"fmt"
+	"net/http"
+	"time"
+
+	"pocketid/internal/jose"
+)
+
+// metadataMaxAge is how long a client may keep the discovery document.
+const metadataMaxAge = time.Hour
+
+// Addresses of the protocol, below the issuer or the internal address.
+const (
+	pathAuthorize  = "/authorize"
+	pathToken      = "/api/oidc/token"
+	pathUserinfo   = "/api/oidc/userinfo"
+	pathEndSession = "/api/oidc/end-session"
+	pathJWKS       = "/.well-known/jwks.json"
+)
+
+// metadata is the discovery document (OpenID Connect Discovery §3, RFC 8414
+// §2). It names what works and nothing else. There are no empty lists and no
+// nulls in it, and what is true by default and false here is said.
+type metadata struct {
+	Issuer                string `json:"issuer"`
+	AuthorizationEndpoint string `json:"authorization_endpoint"`
+	TokenEndpoint         string `json:"token_endpoint"`
+	UserinfoEndpoint      string `json:"userinfo_endpoint"`
+	EndSessionEndpoint    string `json:"end_session_endpoint"`
+	JWKSURI               string `json:"jwks_uri"`
+
+	ScopesSupported        []string   `json:"scopes_supported"`
+	ResponseTypesSupported []string   `json:"response_types_supported"`
+	ResponseModesSupported []string   `json:"response_modes_supported"`
+	GrantTypesSupported    []string   `json:"grant_types_supported"`
+	ACRValuesSupported     []string   `json:"acr_values_supported"`
+	SubjectTypesSupported  []string   `json:"subject_types_supported"`
+	IDTokenAlgsSupported   []jose.Alg `json:"id_token_signing_alg_values_supported"`
+	AuthMethodsSupported   []string   `json:"token_endpoint_auth_methods_supported"`
+	ClaimTypesSupported    []string   `json:"claim_types_supported"`
+	ClaimsSupported        []string   `json:"claims_supported"`
+	ChallengesSupported    []string   `json:"code_challenge_methods_supported"`
+	PromptsSupported       []string   `json:"prompt_values_supported"`
+
+	ClaimsParameterSupported    bool `json:"claims_parameter_supported"`
+	RequestParameterSupported   bool `json:"request_parameter_supported"`
+	RequestURISupported         bool `json:"request_uri_parameter_supported"`
+	IssuerInAuthorizationAnswer bool `json:"authorization_response_iss_parameter_supported"`
+}
+
+// newMetadata renders the discovery document. internal is where clients find
+// what no browser visits: the token, userinfo and key endpoints.
+func newMetadata(issuer, internal string) (*document, error) {
+	body, err := json.MarshalIndent(metadata{
+		Issuer:                issuer,
+		AuthorizationEndpoint: issuer + pathAuthorize,
+		TokenEndpoint:         internal + pathToken,
+		UserinfoEndpoint:      internal + pathUserinfo,
+		EndSessionEndpoint:    issuer + pathEndSession,
+		JWKSURI:               internal + pathJWKS,
+
+		ScopesSupported:        []string{"openid", "profile", "email", "groups", "offline_access"},
+		ResponseTypesSupported: []string{"code"},
+		ResponseModesSupported: []string{"query", "form_post"},
+		GrantTypesSupported:    []string{"authorization_code", "refresh_token"},
+		ACRValuesSupported:     []string{"phr", "0"},
+		SubjectTypesSupported:  []string{"public"},
+		IDTokenAlgsSupported:   KeyAlgs,
+		AuthMethodsSupported:   []string{"client_secret_basic", "client_secret_post", "none"},
+		ClaimTypesSupported:    []string{"normal"},
+		ClaimsSupported: []string{"sub", "iss", "aud", "exp", "iat", "auth_time", "nonce", "acr", "amr", "sid",
+			"name", "given_name", "family_name", "display_name", "preferred_username", "picture",
+			"email", "email_verified", "groups"},
+		ChallengesSupported: []string{"S256"},
+		PromptsSupported:    []string{"none", "login", "consent", "select_account"},
+
+		IssuerInAuthorizationAnswer: true,
+	}, "", "  ")
+	if err != nil {
+		return nil, fmt.Errorf("write the discovery document: %w", err)
+	}
+	return newDocument(append(body, '\n'), metadataMaxAge), nil
+}
+
+// Discovery is the endpoint of the discovery document, at both of its
+// addresses. It waits for the first keys as JWKS does, so that a client that
+// is set up by it finds all of them.
+func (p *Provider) Discovery(w http.ResponseWriter, r *http.Request) error {
+	if _, err := p.keys.complete(r.Context()); err != nil {
+		return err
+	}
+	p.metadata.serve(w, r)
+	return nil
+}
