@@ -38,6 +38,11 @@ func (a *App) Run(ctx context.Context) error {
 	if err != nil {
 		return &Stop{fmt.Sprintf("The server cannot listen: %v.", err), "Stop what uses the port, or choose another by PORT."}
 	}
+	return a.serve(ctx, socket)
+}
+
+// serve serves on a socket until ctx ends.
+func (a *App) serve(ctx context.Context, socket net.Listener) (err error) {
 	server := a.server()
 	failed := make(chan error, 1)
 	go func() { failed <- server.Serve(limited(socket, maxConnections)) }()
