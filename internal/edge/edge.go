@@ -221,7 +221,7 @@ func (s *Server) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 	defer s.end(p, r, st)
 
 	if plainURL(r.URL) && cleanPath(r.URL) {
-		if _, pattern := s.mux.Handler(r); pattern != "" {
+		if s.routeOf(r) != nil {
 			s.mux.ServeHTTP(p, r)
 			return
 		}
@@ -340,10 +340,19 @@ func (s *Server) nowhere(p *response, r *http.Request, st *state) {
 	s.fail(p, r, s.surfaceOf(r), ErrNotFound)
 }
 
+// routeOf is the route that takes a request, or nil. The ServeMux answers some
+// paths with a redirect by 307, which carries a body along; that is no route.
+func (s *Server) routeOf(r *http.Request) *Route {
+	h, pattern := s.mux.Handler(r)
+	if _, ours := h.(http.HandlerFunc); !ours {
+		return nil
+	}
+	return s.routes[pattern]
+}
+
 // routeFor is the route that a method and an address would take, or nil.
 func (s *Server) routeFor(method string, u *url.URL) *Route {
-	_, pattern := s.mux.Handler(&http.Request{Method: method, URL: u})
-	return s.routes[pattern]
+	return s.routeOf(&http.Request{Method: method, URL: u})
 }
 
 // surfaceOf is how a request is answered that no route takes.
