@@ -8,6 +8,7 @@ import (
 
 	"pocketid/internal/db"
 	"pocketid/internal/fault"
+	"pocketid/internal/jobs"
 )
 
 // What the directory answers about a user who is not there or may not come in.
@@ -135,9 +136,11 @@ func TouchSignIn(tx *db.Tx, id string) (User, error) {
 }
 
 // Invalidate ends everything that the user with this id has open: sessions and
-// grants up to now are dead from here on.
+// grants up to now are dead from here on, and those who keep them hear
+// "user.changed".
 func Invalidate(tx *db.Tx, id string) {
 	tx.Do(`UPDATE users SET valid_from = $2, updated_at = $2 WHERE id = $1`, id, tx.Now().UnixMicro())
+	jobs.Publish(tx, "user.changed", id)
 }
 
 func insertUser(tx *db.Tx, u *User) {

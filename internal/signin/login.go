@@ -2,6 +2,7 @@ package signin
 
 import (
 	"context"
+	"errors"
 
 	"pocketid/internal/audit"
 	"pocketid/internal/db"
@@ -46,6 +47,9 @@ func (s *SignIn) FinishSignIn(ctx context.Context, browser []byte, seen Seen, id
 			return refuse(tx, by, kindSignIn, &p, err)
 		}
 		u, err := directory.TouchSignIn(tx, p.UserID)
+		if errors.Is(err, directory.ErrNoUser) {
+			err = ErrPasskeyUnknown.Because("the passkey of a user who is gone")
+		}
 		if err != nil {
 			return refuse(tx, by, kindSignIn, &p, err)
 		}

@@ -156,7 +156,7 @@ func note(tx *db.Tx, p *Passkey, a assertion, seen Seen) error {
 			tx.Do(`UPDATE passkeys SET count_fell_at = $2 WHERE id = $1`, p.ID, tx.Now().UnixMicro())
 			return ErrProof.Because("the signature counter of a device-bound key went from %d to %d", p.SignCount, count)
 		}
-		count = p.SignCount
+		count, changed = p.SignCount, true
 	}
 	if !changed && tx.Now().Sub(p.LastUsedAt) < usedEvery {
 		return nil

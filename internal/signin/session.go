@@ -235,6 +235,8 @@ func open(tx *db.Tx, by audit.Actor, u directory.User, p proof) (Login, error) {
 			secret.Hash(p.old), u.ID, secret.Hash(handle), db.Time(&s.AuthTime), db.JSON(&s.AMR), s.ACR, db.Text(&s.PasskeyID),
 			s.UserAgent, s.Address, db.Time(&s.CreatedAt), db.Time(&s.ExpiresAt), max(u.ValidFrom.UnixMicro(), 0))
 		if err == nil {
+			// What the session had stepped up for, it did not as it is now.
+			tx.Do(`DELETE FROM step_ups WHERE session_id = $1`, s.ID)
 			return Login{Handle: handle, Visitor: Visitor{s, u}, MaxAge: sessionLife}, nil
 		}
 		if !errors.Is(err, db.ErrNotFound) {

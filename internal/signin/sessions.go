@@ -7,7 +7,6 @@ import (
 	"pocketid/internal/db"
 	"pocketid/internal/directory"
 	"pocketid/internal/fault"
-	"pocketid/internal/jobs"
 )
 
 // ErrSessionGone says that there is no such session, or that it is not the
@@ -63,7 +62,6 @@ func (s *SignIn) SignOutEverywhere(ctx context.Context, v Visitor) error {
 	return s.db.Write(ctx, func(tx *db.Tx) error {
 		directory.Invalidate(tx, v.User.ID)
 		_, err := end(tx, v.actor(ctx), "signed_out_everywhere", `user_id = $3`, v.User.ID)
-		jobs.Publish(tx, "user.changed", v.User.ID)
 		return err
 	})
 }
@@ -73,15 +71,20 @@ func (s *SignIn) SignOutEverywhere(ctx context.Context, v Visitor) error {
 const keptFor = 7 * 24 * time.Hour
 
 // purges are what runs out by itself. Whether something has run out is asked
-// wherever it is used; here it is only swept away.
-func (s *SignIn) purges(r *jobs.Runner) {
-	old := func(name, q string, grace time.Duration) {
-		r.Purge(name, func(tx *db.Tx, limit int) (int64, error) {
-			return tx.Exec(q, tx.Now().Add(-grace).UnixMicro(), limit)
-		})
-	}
-	old("signin.ceremonies", `DELETE FROM ceremonies WHERE id IN (SELECT id FROM ceremonies WHERE expires_at <= $1 LIMIT $2)`, 0)
-	old("signin.codes", `DELETE FROM login_codes WHERE hash IN (SELECT hash FROM login_codes WHERE expires_at <= $1 LIMIT $2)`, 0)
-	old("signin.attempts", `DELETE FROM attempts WHERE key IN (SELECT key FROM attempts WHERE expires_at <= $1 LIMIT $2)`, 0)
-	old("signin.sessions", `DELETE FROM sessions WHERE id IN (SELECT id FROM sessions WHERE expires_at <= $1 LIMIT $2)`, keptFor)
+// wherever it is used; here it is only swept away, at most $2 rows at a time.
+var purges = []purge{
+	{"signin.ceremonies", 0, `DELETE FROM ceremonies WHERE id IN (SELECT id FROM ceremonies WHERE expires_at <= $1 LIMIT $2)`},
+	{"signin.codes", 0, `DELETE FROM login_codes WHERE hash IN (SELECT hash FROM login_codes WHERE expires_at <= $1 LIMIT $2)`},
+	{"signin.attempts", 0, `DELETE FROM attempts WHERE key IN (SELECT key FROM attempts WHERE expires_at <= $1 LIMIT $2)`},
+	{"signin.sessions", keptFor, `DELETE FROM sessions WHERE id IN (SELECT id FROM sessions WHERE expires_at <= $1 LIMIT $2)`},
+}
+
+type purge struct {
+	name  string
+	grace time.Duration
+	query string
+}
+
+func (p purge) sweep(tx *db.Tx, limit int) (int64, error) {
+	return tx.Exec(p.query, tx.Now().Add(-p.grace).UnixMicro(), limit)
 }

@@ -100,7 +100,9 @@ func (s *SignIn) Work(r *jobs.Runner) {
 	r.Subscribe("user.changed", "signin.user_changed")
 	r.Handle("signin.user_purged", s.userPurged)
 	r.Subscribe("user.purged", "signin.user_purged")
-	s.purges(r)
+	for _, p := range purges {
+		r.Purge(p.name, p.sweep)
+	}
 }
 
 // Seen is where a request comes from, as its session remembers it.

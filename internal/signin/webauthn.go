@@ -214,7 +214,8 @@ func (s *SignIn) passkey(c creation, t terms) (Passkey, error) {
 	}
 	p := Passkey{CredentialID: bytes.Clone(c.RawID), PublicKey: bytes.Clone(data.AttData.CredentialPublicKey), Algorithm: algorithm,
 		Attestation: c.Response.AttestationObject.Format, AAGUID: aaguidText(data.AttData.AAGUID), Attachment: string(c.AuthenticatorAttachment),
-		BackupKnown: true, BackupEligible: flags.HasBackupEligible(), BackupState: flags.HasBackupState(), SignCount: int64(data.Counter)}
+		BackupKnown: true, BackupEligible: flags.HasBackupEligible(), BackupState: flags.HasBackupState(), SignCount: int64(data.Counter),
+		Transports: []string{}}
 	for _, tr := range c.Response.Transports {
 		if len(p.Transports) < maxTransports && len(tr) <= 32 && !slices.Contains(p.Transports, string(tr)) {
 			p.Transports = append(p.Transports, string(tr))
