@@ -13,6 +13,8 @@ import (
 
 	"pocketid/internal/app"
 	"pocketid/internal/audit"
+	"pocketid/internal/jose"
+	"pocketid/internal/oidc"
 )
 
 // beside builds the house next to a running server, and calls fn with it.
@@ -78,43 +80,58 @@ func setupLink(ctx context.Context, p *process, args []string) error {
 	})
 }
 
-// algorithms are those of signing keys that this program makes.
-var algorithms = []string{"RS256", "ES256", "EdDSA"}
-
 // keyRotate makes a new signing key of one algorithm. What the old one signed
 // goes on to verify, so nothing needs to be confirmed.
 func keyRotate(ctx context.Context, p *process, args []string) error {
 	flags := flag.NewFlagSet("", flag.ContinueOnError)
-	var alg, curve string
-	var yes bool
+	var alg, curve, leaked string
+	var now, yes bool
 	for _, name := range []string{"a", "alg"} {
-		flags.StringVar(&alg, name, "RS256", "")
+		flags.StringVar(&alg, name, string(jose.RS256), "")
 	}
 	for _, name := range []string{"c", "crv"} {
 		flags.StringVar(&curve, name, "", "")
 	}
-	for _, name := range []string{"y", "yes"} {
+	for _, name := range []string{"y", "yes"} { // as scripts for Pocket ID 2.x have it
 		flags.BoolVar(&yes, name, false, "")
 	}
+	flags.BoolVar(&now, "now", false, "")
+	flags.StringVar(&leaked, "compromised", "", "")
 	rest, err := parse(flags, args)
 	if err != nil {
 		return err
 	}
-	i := slices.IndexFunc(algorithms, func(a string) bool { return strings.EqualFold(a, alg) })
+	i := slices.IndexFunc(oidc.KeyAlgs, func(a jose.Alg) bool { return strings.EqualFold(string(a), alg) })
 	switch {
 	case len(rest) > 0:
 		return usageError("it takes no arguments but flags")
 	case i < 0:
-		return usageError("there are keys for " + strings.Join(algorithms, ", ") + "; not for " + alg)
-	case curve != "" && (algorithms[i] != "EdDSA" || curve != "Ed25519"):
-		return usageError("the curve of EdDSA is Ed25519, and other algorithms have none to choose")
+		return usageError(fmt.Sprintf("there are keys of %v, and none of %s", oidc.KeyAlgs, alg))
+	case curve != "" && (oidc.KeyAlgs[i] != jose.EdDSA || curve != "Ed25519"):
+		return usageError("the curve of EdDSA is Ed25519, and the other algorithms have none to choose")
 	}
 	return p.beside(ctx, func(a *app.App) error {
-		id, err := a.RotateKey(ctx, audit.System("cli"), algorithms[i])
+		keys, by := a.OIDC.Keys(), audit.System("cli")
+		if leaked != "" {
+			if err := keys.Compromise(ctx, by, leaked); err != nil {
+				return err
+			}
+			_, err := fmt.Fprintf(p.out, "Nothing that the key %s signed verifies any more.\n", leaked)
+			return err
+		}
+		rotate := keys.Rotate
+		if now {
+			rotate = keys.RotateNow
+		}
+		done, err := rotate(ctx, by, oidc.KeyAlgs[i])
 		if err != nil {
 			return err
 		}
-		_, err = fmt.Fprintf(p.out, "The new key for %s is %s. Running servers sign with it within a minute; what the old key signed goes on to verify.\n", algorithms[i], id)
+		when := "signs from now on"
+		if !done.Signs {
+			when = "is published, and signs from " + done.SignsAt.Local().Format(time.DateTime+" MST") + " on, when applications know it"
+		}
+		_, err = fmt.Fprintf(p.out, "The %s key %s %s. What the old key signed goes on to verify; nothing needs a restart.\n", done.Alg, done.KeyID, when)
 		return err
 	})
 }

@@ -33,7 +33,7 @@ var commands = []command{
 	{"serve", "", "run the server; this is also what happens without a command", serve},
 	{"setup-link", "", "open the set-up page for another 60 minutes", setupLink},
 	{"one-time-access-token", "<username or e-mail>", "make a link by which somebody can sign in once", loginLink},
-	{"key-rotate", "[-a RS256|ES256|EdDSA] [-y]", "make a new signing key; the old one goes on verifying", keyRotate},
+	{"key-rotate", "[-a RS256|ES256|EdDSA] [--now] [--compromised KEY]", "make a new signing key; the old one goes on verifying", keyRotate},
 	{"config", "", "print all settings, their defaults and meanings", func(_ context.Context, p *process, _ []string) error {
 		_, err := io.WriteString(p.out, app.Document())
 		return err
@@ -109,7 +109,7 @@ func (e usageError) Error() string { return string(e) }
 func (p *process) help(w io.Writer) {
 	fmt.Fprint(w, "Pocket ID: an OpenID Connect provider for sign-in with passkeys.\n\nusage: pocket-id [command]\n\n")
 	for _, c := range commands {
-		fmt.Fprintf(w, "  %-46s %s\n", strings.TrimSpace(c.name+" "+c.args), c.help)
+		fmt.Fprintf(w, "  %-66s %s\n", strings.TrimSpace(c.name+" "+c.args), c.help)
 	}
 	fmt.Fprint(w, "\nSettings come from the environment and from .env; pocket-id config lists them.\n")
 }

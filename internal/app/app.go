@@ -98,7 +98,7 @@ func (a *App) build(ctx context.Context) (err error) {
 	a.OIDC, err = oidc.New(oidc.Config{
 		DB: a.DB, Directory: a.Directory, SignIn: a.SignIn, Master: a.master,
 		Issuer: a.config.PublicURL.String(), InternalURL: a.config.InternalURL.String(),
-		AllowInsecureCallbacks: a.config.AllowInsecureCallbacks,
+		AllowInsecureCallbacks: a.config.AllowInsecureCallbacks, NewKey: a.config.NewKey,
 	})
 	if err != nil {
 		return err
@@ -111,6 +111,9 @@ func (a *App) build(ctx context.Context) (err error) {
 func (a *App) serving(ctx context.Context) error {
 	if err := i18n.Load(); err != nil {
 		return err
+	}
+	if err := a.OIDC.Keys().Start(ctx); err != nil {
+		return fmt.Errorf("signing keys: %w", err)
 	}
 	server, err := edge.New(edge.Config{
 		PublicURL:     a.config.PublicURL,

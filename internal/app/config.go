@@ -12,6 +12,7 @@ import (
 	"strings"
 
 	"pocketid/internal/db"
+	"pocketid/internal/jose"
 	"pocketid/internal/secret"
 )
 
@@ -48,6 +49,10 @@ type Config struct {
 	AuditRetentionDays     int
 	// SetupToken, when it is not empty, is asked for by the set-up page.
 	SetupToken secret.Text
+
+	// NewKey makes signing keys; nil is the way of production. Tests have RSA
+	// keys that were made before, because making one takes a while.
+	NewKey func(jose.Alg) (*jose.Key, error)
 
 	// Notes are remarks on the environment for the log, none of which stops the start.
 	Notes []Note

@@ -1,13 +1,36 @@
 package app
 
 import (
+	"slices"
+
 	"pocketid/internal/edge"
 )
 
-// Routes is every address that the server answers, and who may use it.
+// Routes is every address that the server answers, and who may use it. The
+// pages list their own, one file a page; the golden file of this package shows
+// all of them on one screen.
 func (a *App) Routes() []edge.Route {
+	return slices.Concat(a.health(), a.protocol())
+}
+
+// health are the addresses for those who run the server.
+func (a *App) health() []edge.Route {
 	return []edge.Route{
 		{Pattern: "GET /healthz", Access: edge.Open, Surface: edge.Problem, Limit: edge.LimitNone, Handler: a.healthz},
 		{Pattern: "GET /readyz", Access: edge.Open, Surface: edge.Problem, Limit: edge.LimitNone, Handler: a.readyz},
+	}
+}
+
+// protocol are the addresses for applications.
+func (a *App) protocol() []edge.Route {
+	p := a.OIDC
+	return []edge.Route{
+		{Pattern: "GET /.well-known/openid-configuration", Access: edge.Open, Surface: edge.Problem, CORS: true, Handler: p.Discovery},
+		{Pattern: "GET /.well-known/oauth-authorization-server", Access: edge.Open, Surface: edge.Problem, CORS: true, Handler: p.Discovery},
+		{Pattern: "GET /.well-known/jwks.json", Access: edge.Open, Surface: edge.Problem, CORS: true, Handler: p.JWKS},
+
+		{Pattern: "GET /authorize", Access: edge.Protocol, Surface: edge.Page, Handler: p.Authorize},
+		{Pattern: "POST /authorize", Access: edge.Protocol, Surface: edge.Page, Handler: p.Authorize},
+		{Pattern: "GET /authorize/next", Access: edge.Public, Surface: edge.Page, Handler: p.Next},
 	}
 }

@@ -80,8 +80,16 @@ func (a *App) openSetup(ctx context.Context) error {
 	return nil
 }
 
-// Work does what goes on beside requests, until ctx ends.
-func (a *App) Work(ctx context.Context) { a.Jobs.Run(ctx) }
+// Work does what goes on beside requests, until ctx ends: jobs, and the care of
+// the signing keys, which makes the RSA key two seconds from now.
+func (a *App) Work(ctx context.Context) {
+	var working sync.WaitGroup
+	working.Go(func() { a.Jobs.Run(ctx) })
+	working.Go(func() {
+		a.OIDC.Keys().Run(ctx, func(err error) { a.log.Error("signing keys cannot be looked after", "err", err) })
+	})
+	working.Wait()
+}
 
 // server is the http.Server with its bounds.
 func (a *App) server() *http.Server {

@@ -53,7 +53,7 @@ var House = Plan{
 		"dbtest":  "db secret",
 		"apptest": "app audit db dbtest directory edge fault jobs jose oidc secret settings signin web",
 
-		"cmd/pocket-id":          "app audit",
+		"cmd/pocket-id":          "app audit jose oidc",
 		"examples/relying-party": "",
 		"internal/i18n/sortkeys": "i18n",
 		"test/architecture":      "",
