@@ -64,6 +64,11 @@ func (p *Provider) Authorize(w http.ResponseWriter, r *http.Request) error {
 	edge.Note(r.Context(), "client", q.ClientID)
 	// The target is judged in the database below, and only then is refusal told.
 	refusal := q.parseRequest(form)
+	if refusal == nil && q.IDTokenHint != "" {
+		if q.Hinted, err = p.hintedUser(r.Context(), q.IDTokenHint); err != nil {
+			return err
+		}
+	}
 	by := callerOf(w, r)
 
 	// Nothing is written for a request that is refused whatever the client is.
@@ -133,21 +138,16 @@ func (p *Provider) begin(tx *db.Tx, q *authRequest, by caller, refusal error, po
 	}
 }
 
-// judge holds what depends on the client and on our keys.
+// judge holds what depends on the client and on the hint.
 func (p *Provider) judge(c *Client, q *authRequest) error {
 	if q.Challenge == "" && (c.PKCERequired || c.Public) {
 		return errInvalidRequest.Saying("this client has to send a code_challenge (PKCE)")
 	}
-	if q.IDTokenHint == "" {
-		return nil
-	}
 	// A hint that cannot be verified names nobody. That is an answer when nobody may
 	// be asked, and no obstacle otherwise: the person is going to be asked anyway.
-	userID, err := p.hintedUser(q.IDTokenHint)
-	if err != nil && q.asks(promptNone) {
-		return errLoginRequired.Saying("id_token_hint cannot be verified").Because("%w", err)
+	if q.IDTokenHint != "" && q.Hinted == "" && q.asks(promptNone) {
+		return errLoginRequired.Saying("id_token_hint cannot be verified")
 	}
-	q.Hinted = userID
 	return nil
 }
 

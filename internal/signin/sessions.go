@@ -4,6 +4,7 @@ import (
 	"context"
 	"time"
 
+	"pocketid/internal/audit"
 	"pocketid/internal/db"
 	"pocketid/internal/directory"
 	"pocketid/internal/fault"
@@ -54,6 +55,13 @@ func (s *SignIn) SignOut(ctx context.Context, v Visitor) error {
 		_, err := end(tx, v.actor(ctx), "signed_out", `id = $3`, v.Session.ID)
 		return err
 	})
+}
+
+// End ends a session as a part of what its caller does. Ending one that has ended
+// is no error.
+func End(tx *db.Tx, by audit.Actor, id, reason string) error {
+	_, err := end(tx, by, reason, `id = $3`, id)
+	return err
 }
 
 // SignOutEverywhere ends everything that the visitor has open, here and at

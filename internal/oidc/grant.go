@@ -1,0 +1,173 @@
+package oidc
+
+import (
+	"errors"
+	"fmt"
+	"slices"
+	"time"
+
+	"pocketid/internal/audit"
+	"pocketid/internal/db"
+	"pocketid/internal/directory"
+	"pocketid/internal/fault"
+	"pocketid/internal/signin"
+)
+
+// A Grant is what one person allowed one client, once: the code that brought it,
+// the refresh tokens and access tokens that come of it, and their end. Tokens name
+// the grant, so whatever ends it ends them, wherever they are.
+type Grant struct {
+	ID string
+	// Kind is how it came about: "code".
+	Kind     string
+	UserID   string
+	ClientID string
+	// SessionID is the session in which it was allowed, and Sid what the client
+	// knows that session by (OpenID Connect Back-Channel Logout §2.1).
+	SessionID string
+	Sid       string
+	// Offline grants outlive their session. The others end with it.
+	Offline bool
+	// Imported grants come from another house and keep its lifetimes.
+	Imported bool
+	Scopes   []string
+	// cnf is the key that its tokens are bound to; "" is none.
+	cnf      string
+	AuthTime time.Time
+	AMR      []string
+	ACR      string
+	// refreshHash is SHA-256 of the refresh token that is good now. The token
+	// itself is never stored or logged.
+	refreshHash []byte
+	// RefreshAt is when the refresh token was last used, within refreshStep.
+	RefreshAt time.Time
+	CreatedAt time.Time
+	// ExpiresAt is when nothing of it can be alive any more, for the sweep.
+	ExpiresAt     time.Time
+	RevokedAt     time.Time
+	RevokedReason string
+}
+
+// grantColumns and fields are the mapping of a grant. Their names are unlike those
+// of a client, so that one statement can read both: see grantRows.
+const grantColumns = `grant_id, grant_kind, grant_user, grant_client, grant_session, sid, offline, imported, scopes, cnf, auth_time,
+	amr, acr, refresh_hash, refresh_at, granted_at, grant_ends, revoked_at, revoked_reason`
+
+// grantRows is the table of grants under the names of grantColumns.
+const grantRows = `(SELECT id AS grant_id, kind AS grant_kind, user_id AS grant_user, client_id AS grant_client, session_id AS grant_session,
+	sid, offline, imported, scopes, cnf, auth_time, amr, acr, refresh_hash, refresh_at, created_at AS granted_at,
+	expires_at AS grant_ends, revoked_at, revoked_reason FROM grants) g`
+
+func (g *Grant) fields() []any {
+	return []any{&g.ID, &g.Kind, db.Text(&g.UserID), &g.ClientID, db.Text(&g.SessionID), &g.Sid, &g.Offline, &g.Imported,
+		db.JSON(&g.Scopes), &g.cnf, db.Time(&g.AuthTime), db.JSON(&g.AMR), &g.ACR, &g.refreshHash, db.Time(&g.RefreshAt),
+		db.Time(&g.CreatedAt), db.Time(&g.ExpiresAt), db.Time(&g.RevokedAt), db.Text(&g.RevokedReason)}
+}
+
+// Why a grant was revoked, as its row keeps it.
+const (
+	revokedReuse   = "reuse"   // a code or a refresh token came twice
+	revokedSession = "session" // the session that it hung on ended
+	revokedClient  = "client_deleted"
+)
+
+// grantColumnsPlain are the columns of the table, in the order of fields.
+const grantColumnsPlain = `id, kind, user_id, client_id, session_id, sid, offline, imported, scopes, cnf, auth_time, amr, acr,
+	refresh_hash, refresh_at, created_at, expires_at, revoked_at, revoked_reason`
+
+func insertGrant(tx *db.Tx, g *Grant) {
+	fields := g.fields()
+	tx.Do(`INSERT INTO grants (`+grantColumnsPlain+`) VALUES (`+db.Marks(len(fields))+`)`, fields...)
+}
+
+// A holding is a grant with everybody it hangs on, as they are now.
+type holding struct {
+	grant  *Grant
+	client *Client
+	user   directory.User
+	// groups are read when the scopes need them.
+	groups []directory.Group
+}
+
+// errEnded says that a grant gives nothing any more. Each endpoint has its own code
+// for it; why is for the log.
+var errEnded = errors.New("the grant has ended")
+
+// consentOfGrant selects the scopes that the person allows the client by now, beside a
+// row of grantRows. It is NULL when the consent was taken back.
+const consentOfGrant = `(SELECT k.scopes FROM consents k WHERE k.user_id = grant_user AND k.client_id = grant_client)`
+
+// hold asks again for everything that a grant depends on: it is not revoked, its
+// session goes on, its user may come in and has not ended it, the consent is still
+// there, and the gate lets them pass; given is consentOfGrant. Each path that gives something for a grant
+// asks here: code, refresh and userinfo (threats 3, 21). The answer is errEnded when
+// the grant is dead, and any other error is an outage.
+func (p *Provider) hold(tx *db.Tx, c *Client, g *Grant, given []string) (holding, error) {
+	h := holding{grant: g, client: c}
+	if !g.RevokedAt.IsZero() {
+		return h, fmt.Errorf("%w: it was revoked: %s", errEnded, g.RevokedReason)
+	}
+	if !g.Offline {
+		if _, err := signin.SessionAlive(tx, g.SessionID); err != nil {
+			return h, refusal(err)
+		}
+	}
+	var err error
+	if h.user, err = directory.UserByID(tx, g.UserID); err != nil {
+		return h, refusal(err)
+	}
+	if h.user.Outlived(g.CreatedAt) {
+		return h, fmt.Errorf("%w: its user ended everything that is older", errEnded)
+	}
+	if !c.SkipConsent && !covers(given, g.Scopes) {
+		return h, fmt.Errorf("%w: the consent was taken back", errEnded)
+	}
+	if err := mayUse(tx, h.user, c); err != nil {
+		return h, refusal(err)
+	}
+	if slices.Contains(g.Scopes, scopeProfile) || slices.Contains(g.Scopes, scopeGroups) {
+		if h.groups, err = directory.GroupsOf(tx, h.user.ID); err != nil {
+			return h, err
+		}
+	}
+	return h, nil
+}
+
+// covers says whether every scope of want is among have.
+func covers(have, want []string) bool {
+	return !slices.ContainsFunc(want, func(s string) bool { return !slices.Contains(have, s) })
+}
+
+// refusal makes of what a part refused the end of the grant, and leaves an outage
+// what it is.
+func refusal(err error) error {
+	f, ok := errors.AsType[*fault.Error](err)
+	if !ok || f.Kind == fault.Internal || f.Kind == fault.Unavailable {
+		return err
+	}
+	return fmt.Errorf("%w: %w", errEnded, err)
+}
+
+// revokeGrant ends a grant with every token of it: its family (RFC 9700 §4.14.2).
+// It says whether there was something to end.
+func revokeGrant(tx *db.Tx, by audit.Actor, id, reason string) (bool, error) {
+	var user, client string
+	err := tx.One([]any{db.Text(&user), &client}, `UPDATE grants SET revoked_at = $2, revoked_reason = $3, refresh_hash = NULL
+		WHERE id = $1 AND revoked_at IS NULL RETURNING user_id, client_id`, id, tx.Now().UnixMicro(), reason)
+	if errors.Is(err, db.ErrNotFound) {
+		return false, nil
+	}
+	if err != nil {
+		return false, err
+	}
+	audit.Record(tx, by, audit.Event{Name: "grant.revoked", Object: audit.Object{Kind: "grant", ID: id},
+		User: user, Client: client, Data: map[string]any{"reason": reason}})
+	return true, nil
+}
+
+// revokeSessionGrants ends what hangs on a session. What the person allowed for
+// times when they are away goes on (OpenID Connect Back-Channel Logout §2.7).
+func revokeSessionGrants(tx *db.Tx, sessionID string) {
+	tx.Do(`UPDATE grants SET revoked_at = $2, revoked_reason = $3, refresh_hash = NULL
+		WHERE session_id = $1 AND NOT offline AND revoked_at IS NULL`, sessionID, tx.Now().UnixMicro(), revokedSession)
+}

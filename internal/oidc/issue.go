@@ -1,0 +1,124 @@
+package oidc
+
+import (
+	"context"
+	"crypto/rand"
+	"slices"
+	"strings"
+	"time"
+
+	"pocketid/internal/db"
+	"pocketid/internal/jose"
+	"pocketid/internal/secret"
+)
+
+// The types of our JWTs. Each endpoint takes one of them and no other (RFC 8725 §3.11,
+// threats 7).
+const (
+	typAccess = "at+jwt" // RFC 9068 §2.1
+	typID     = "JWT"
+)
+
+// An issue is what a grant gives now. It is decided in a transaction and signed after
+// its commit, so that a signature holds nothing up and nothing is signed that did not
+// happen.
+type issue struct {
+	holding
+	// scopes are those of this access token: those of the grant, or fewer.
+	scopes []string
+	nonce  string
+	// refresh is the refresh token; "" is none.
+	refresh string
+	at      time.Time
+}
+
+// A tokenAnswer is the answer of the token endpoint (RFC 6749 §5.1, OpenID Connect
+// Core §3.1.3.3).
+type tokenAnswer struct {
+	AccessToken  string `json:"access_token"`
+	TokenType    string `json:"token_type"`
+	ExpiresIn    int64  `json:"expires_in"`
+	Scope        string `json:"scope"`
+	RefreshToken string `json:"refresh_token,omitempty"`
+	IDToken      string `json:"id_token,omitempty"`
+}
+
+// first is the first issue of a grant. It notes how long the grant can live and, where
+// the client gets one, its refresh token.
+func first(tx *db.Tx, h holding, nonce string) issue {
+	g, c := h.grant, h.client
+	i := issue{holding: h, scopes: g.Scopes, nonce: nonce, at: tx.Now()}
+	var hash []byte
+	g.ExpiresAt = tx.Now().Add(c.AccessTokenFor)
+	if c.RefreshIssue == RefreshAlways || slices.Contains(g.Scopes, scopeOffline) {
+		i.refresh = secret.Token()
+		hash, g.RefreshAt, g.ExpiresAt = secret.Hash(i.refresh), tx.Now(), g.ends(c, tx.Now())
+	}
+	tx.Do(`UPDATE grants SET refresh_hash = $2, refresh_at = $3, expires_at = $4, last_used_at = $5 WHERE id = $1`,
+		g.ID, hash, db.Time(&g.RefreshAt), db.Time(&g.ExpiresAt), tx.Now().UnixMicro())
+	return i
+}
+
+// accessClaims are the claims of an access token (RFC 9068 §2.2). There is nothing
+// about the person in it but who it is.
+type accessClaims struct {
+	Issuer   string   `json:"iss"`
+	Subject  string   `json:"sub"`
+	Audience []string `json:"aud"`
+	ClientID string   `json:"client_id"`
+	Scope    string   `json:"scope"`
+	IssuedAt int64    `json:"iat"`
+	Expires  int64    `json:"exp"`
+	// ID is the grant's id, a dot and something random: the grant says whether the
+	// token is still alive.
+	ID       string   `json:"jti"`
+	AuthTime int64    `json:"auth_time,omitempty"`
+	ACR      string   `json:"acr,omitempty"`
+	AMR      []string `json:"amr,omitempty"`
+}
+
+// sign makes the tokens of an issue.
+func (p *Provider) sign(ctx context.Context, i *issue) (*tokenAnswer, error) {
+	g, c := i.grant, i.client
+	answer := &tokenAnswer{TokenType: "Bearer", ExpiresIn: int64(c.AccessTokenFor / time.Second),
+		Scope: strings.Join(i.scopes, " "), RefreshToken: i.refresh}
+	claims := accessClaims{Issuer: p.issuer, Subject: i.user.ID, Audience: []string{c.ID, p.issuer}, ClientID: c.ID,
+		Scope: answer.Scope, IssuedAt: i.at.Unix(), Expires: i.at.Add(c.AccessTokenFor).Unix(),
+		ID: g.ID + "." + rand.Text(), ACR: g.ACR, AMR: g.AMR}
+	if !g.AuthTime.IsZero() {
+		claims.AuthTime = g.AuthTime.Unix()
+	}
+	var err error
+	if answer.AccessToken, err = p.keys.Sign(ctx, c.AccessTokenAlg, typAccess, claims); err != nil {
+		return nil, err
+	}
+	if slices.Contains(i.scopes, scopeOpenID) {
+		answer.IDToken, err = p.keys.Sign(ctx, c.IDTokenAlg, typID, p.idClaims(i, answer.AccessToken))
+	}
+	return answer, err
+}
+
+// idClaims are the claims of an ID token (OpenID Connect Core §2). What it says of the
+// person comes first, so that nothing of that can stand in the place of the rest
+// (threats 66).
+func (p *Provider) idClaims(i *issue, accessToken string) map[string]any {
+	g, c := i.grant, i.client
+	claims := map[string]any{}
+	if !c.ClaimsAtUserinfo {
+		claims = p.claims(&i.user, i.groups, i.scopes)
+	}
+	claims["iss"], claims["sub"], claims["aud"] = p.issuer, i.user.ID, c.ID
+	claims["iat"], claims["exp"] = i.at.Unix(), i.at.Add(c.IDTokenFor).Unix()
+	claims["jti"] = rand.Text()
+	claims["at_hash"] = jose.AtHash(c.IDTokenAlg, accessToken)
+	if !g.AuthTime.IsZero() {
+		claims["auth_time"] = g.AuthTime.Unix()
+	}
+	say(claims, "nonce", i.nonce)
+	say(claims, "sid", g.Sid)
+	say(claims, "acr", g.ACR)
+	if len(g.AMR) > 0 {
+		claims["amr"] = g.AMR
+	}
+	return claims
+}
