@@ -1,6 +1,7 @@
 package oidc
 
 import (
+	"context"
 	"errors"
 	"fmt"
 	"slices"
@@ -10,6 +11,7 @@ import (
 	"pocketid/internal/db"
 	"pocketid/internal/directory"
 	"pocketid/internal/fault"
+	"pocketid/internal/jobs"
 	"pocketid/internal/signin"
 )
 
@@ -68,7 +70,6 @@ func (g *Grant) fields() []any {
 const (
 	revokedReuse   = "reuse"   // a code or a refresh token came twice
 	revokedSession = "session" // the session that it hung on ended
-	revokedClient  = "client_deleted"
 )
 
 // grantColumnsPlain are the columns of the table, in the order of fields.
@@ -170,4 +171,25 @@ func revokeGrant(tx *db.Tx, by audit.Actor, id, reason string) (bool, error) {
 func revokeSessionGrants(tx *db.Tx, sessionID string) {
 	tx.Do(`UPDATE grants SET revoked_at = $2, revoked_reason = $3, refresh_hash = NULL
 		WHERE session_id = $1 AND NOT offline AND revoked_at IS NULL`, sessionID, tx.Now().UnixMicro(), revokedSession)
+}
+
+// grantWork tells r what is to be done about grants beside requests.
+func (p *Provider) grantWork(r *jobs.Runner) {
+	r.Handle("oidc.session_ended", func(ctx context.Context, sessionID string) error {
+		return p.db.Write(ctx, func(tx *db.Tx) error {
+			revokeSessionGrants(tx, sessionID)
+			return nil
+		})
+	})
+	r.Subscribe("session.ended", "oidc.session_ended")
+	// Codes and spent refresh tokens go with their grant: as long as it lives, one that
+	// comes again is known.
+	r.Purge("oidc.grants", func(tx *db.Tx, limit int) (int64, error) {
+		return tx.Exec(`DELETE FROM grants WHERE id IN (SELECT id FROM grants WHERE expires_at <= $1 ORDER BY expires_at NULLS LAST LIMIT $2)`,
+			tx.Now().UnixMicro(), limit)
+	})
+	r.Purge("oidc.revoked_tokens", func(tx *db.Tx, limit int) (int64, error) {
+		return tx.Exec(`DELETE FROM revoked_tokens WHERE jti IN (SELECT jti FROM revoked_tokens WHERE expires_at <= $1 ORDER BY expires_at NULLS LAST LIMIT $2)`,
+			tx.Now().UnixMicro(), limit)
+	})
 }

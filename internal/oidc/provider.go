@@ -101,6 +101,7 @@ const keepEnded = 24 * time.Hour
 
 // Work tells r what the provider does beside requests.
 func (p *Provider) Work(r *jobs.Runner) {
+	p.grantWork(r)
 	r.Purge("authorizations", func(tx *db.Tx, limit int) (int64, error) {
 		before := tx.Now().Add(-keepEnded)
 		return tx.Exec(`DELETE FROM authorizations WHERE id IN (
