@@ -131,10 +131,7 @@ func (s *Server) line(p *response, r *http.Request, st *state) {
 		a = append(a, slog.String("user", st.identity.UserID))
 	}
 	if st.fault != nil {
-		a = append(a, slog.String("code", st.fault.Code))
-		if st.fault.Field != "" {
-			a = append(a, slog.String("field", st.fault.Field))
-		}
+		a = append(a, slog.String("code", st.fault.Code)) // not the field: its name may come from outside
 		if st.err != nil && st.err.Error() != st.fault.Code {
 			a = append(a, slog.String("err", st.err.Error()))
 		}

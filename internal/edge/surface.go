@@ -244,13 +244,13 @@ type oauthError struct {
 }
 
 // bearer writes RFC 6750 §3: the challenge carries the error, the body repeats
-// it for people. A request without any token gets the bare challenge.
+// it for people. A request without any token gets the bare challenge (§3.1).
 func bearer(w http.ResponseWriter, f *fault.Error, status int) {
 	code, description := OAuthCode(f)
 	switch {
 	case f.Code == ErrNoToken.Code:
 		w.Header().Set("WWW-Authenticate", `Bearer realm="pocket-id"`)
-		writeJSON(w, "application/json", http.StatusUnauthorized, oauthError{"invalid_request", description})
+		w.WriteHeader(http.StatusUnauthorized)
 		return
 	case status == 401 && code == "invalid_client":
 		code = "invalid_token"
