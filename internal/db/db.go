@@ -28,6 +28,9 @@ type DB struct {
 	lock *os.File
 	path string // of the SQLite file
 
+	closing sync.Once
+	closed  error
+
 	statements, retries atomic.Int64
 
 	bells struct {
@@ -67,10 +70,10 @@ func (d *DB) Write(ctx context.Context, fn func(*Tx) error) error {
 		select {
 		case <-ctx.Done():
 			t.Stop()
-			if errors.Is(ctx.Err(), context.DeadlineExceeded) {
-				return ErrBusy.Because("lost %d races: %w", try, err)
+			if errors.Is(ctx.Err(), context.Canceled) {
+				return ctx.Err()
 			}
-			return ctx.Err()
+			return ErrBusy.Because("lost %d races: %w", try, err)
 		case <-t.C:
 		}
 		pause = min(2*pause, 250*time.Millisecond)
@@ -89,9 +92,6 @@ func (d *DB) Read(ctx context.Context, fn func(*Tx) error) error {
 func (d *DB) run(ctx context.Context, pool *sql.DB, opts *sql.TxOptions, fn func(*Tx) error) error {
 	conn, err := pool.Conn(ctx)
 	if err != nil {
-		if errors.Is(err, context.DeadlineExceeded) {
-			return ErrBusy.Because("no connection came free: %w", err)
-		}
 		return classify(err)
 	}
 	defer conn.Close()
@@ -111,10 +111,13 @@ func (d *DB) run(ctx context.Context, pool *sql.DB, opts *sql.TxOptions, fn func
 	err = fn(tx)
 	failed := tx.err
 	tx.err = errOver
-	if failed != nil { // a failed statement outranks what fn made of it, or a lost race would pass for a refusal
+	k, keep := errors.AsType[kept](err)
+	if failed != nil { // outranks what fn made of it, or a lost race would pass for a refusal
+		if !keep && errors.Is(err, failed) {
+			return err // the failure, and what was being done
+		}
 		return failed
 	}
-	k, keep := errors.AsType[kept](err)
 	if err != nil && !keep {
 		return err
 	}
@@ -148,15 +151,16 @@ func (d *DB) Retries() int64 { return d.retries.Load() }
 // Close ends every connection and frees the file. It waits for transactions
 // that are under way.
 func (d *DB) Close() error {
-	var err error
-	if d.r != d.w {
-		err = d.r.Close()
-	}
-	err = errors.Join(err, d.w.Close())
-	if d.lock != nil {
-		err = errors.Join(err, d.lock.Close())
-	}
-	return err
+	d.closing.Do(func() {
+		if d.r != d.w {
+			d.closed = d.r.Close()
+		}
+		d.closed = errors.Join(d.closed, d.w.Close())
+		if d.lock != nil {
+			d.closed = errors.Join(d.closed, d.lock.Close())
+		}
+	})
+	return d.closed
 }
 
 // Bell returns the channel of the bell with this name: something comes out of

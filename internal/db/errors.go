@@ -88,7 +88,7 @@ func gone(err error) bool {
 		}
 		return false
 	}
-	if errors.Is(err, context.Canceled) || errors.Is(err, context.DeadlineExceeded) {
+	if errors.Is(err, context.Canceled) {
 		return false
 	}
 	if _, ok := errors.AsType[*pgconn.ConnectError](err); ok {
@@ -118,6 +118,9 @@ func classify(err error) error {
 		case sqlite3.SQLITE_CONSTRAINT_UNIQUE, sqlite3.SQLITE_CONSTRAINT_PRIMARYKEY:
 			return &Conflict{column(err), err}
 		}
+	}
+	if errors.Is(err, context.DeadlineExceeded) {
+		return ErrBusy.Because("%w", err)
 	}
 	if gone(err) {
 		return ErrGone.Because("%w", err)

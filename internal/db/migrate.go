@@ -6,6 +6,7 @@ import (
 	"fmt"
 	"io/fs"
 	"path"
+	"regexp"
 	"slices"
 	"strconv"
 	"strings"
@@ -26,9 +27,6 @@ type migration struct {
 
 // migrations are the steps that this program knows, in order.
 var migrations = loadMigrations(migrationFiles)
-
-// afterwards is run on PostgreSQL after each round of migrations.
-var afterwards, _ = migrationFiles.ReadFile("migrations/afterwards.postgres.sql")
 
 func loadMigrations(files fs.FS) []migration {
 	names, err := fs.Glob(files, "migrations/[0-9]*.sql")
@@ -75,7 +73,7 @@ func versionOf(name string) int {
 func (d *DB) migrate(ctx context.Context) error {
 	return d.locked(ctx, func() error {
 		return d.Write(ctx, func(tx *Tx) error {
-			tx.Do(`CREATE TABLE IF NOT EXISTS migration (name TEXT PRIMARY KEY, at BIGINT NOT NULL)`)
+			tx.Do(d.script(`CREATE TABLE IF NOT EXISTS migration (name TEXT PRIMARY KEY, at BIGINT NOT NULL)`))
 			had, err := All(tx, func(s *string) []any { return []any{s} }, `SELECT name FROM migration ORDER BY name`)
 			if err != nil {
 				return err
@@ -90,22 +88,35 @@ func (d *DB) migrate(ctx context.Context) error {
 					continue
 				}
 				tx.Do(`INSERT INTO migration (name, at) VALUES ($1, $2)`, m.name, tx.Now().UnixMicro())
-				if _, err := tx.Exec(m.script); err != nil {
+				script := d.script(m.script)
+				if d.Postgres {
+					script += m.postgres
+				}
+				if _, err := tx.Exec(script); err != nil {
 					return fmt.Errorf("migration %s: %w", m.name, err)
 				}
-				if d.Postgres && m.postgres != "" {
-					if _, err := tx.Exec(m.postgres); err != nil {
-						return fmt.Errorf("migration %s: %w", m.name, err)
-					}
-				}
-			}
-			if d.Postgres {
-				tx.Do(string(afterwards))
 			}
 			return nil
 		})
 	})
 }
+
+// script is a script of the schema for this engine. On PostgreSQL the text of
+// each new column is compared by its bytes, as SQLite does: lists that are
+// sorted by a key come out the same on both, a range of keys means the
+// beginning of a word, and an update of the system's C library, which may
+// change how a language sorts, cannot break an index. SQLite has no collation
+// of that name, so the files cannot say it themselves.
+func (d *DB) script(s string) string {
+	if !d.Postgres {
+		return s
+	}
+	return columnOfText.ReplaceAllString(s, `$1 TEXT COLLATE "C"`)
+}
+
+// columnOfText is a column in CREATE TABLE or ADD COLUMN; not a CAST, whose
+// word before TEXT is in capitals.
+var columnOfText = regexp.MustCompile(`\b([a-z][a-z0-9_]*) +TEXT\b`)
 
 // newer refuses a schema that a newer program made.
 func newer(version int) error {

@@ -9,6 +9,9 @@ import (
 	"net/url"
 	"os"
 	"slices"
+
+	"modernc.org/sqlite"
+	sqlite3 "modernc.org/sqlite/lib"
 )
 
 // A State is what lies where a connection string points.
@@ -70,7 +73,16 @@ func peekSQLite(ctx context.Context, path string, look func(tx *Tx) error) (Look
 	pool.SetMaxOpenConns(1)
 	d := &DB{r: pool, w: pool, path: path}
 	defer d.Close()
-	return d.look(ctx, look)
+	found, err := d.look(ctx, look)
+	if lite, ok := errors.AsType[*sqlite.Error](err); ok {
+		switch lite.Code() & 0xff {
+		case sqlite3.SQLITE_NOTADB:
+			return Look{State: Foreign}, &Refusal{fmt.Sprintf("%s is not an SQLite database", path), "Set DB_CONNECTION_STRING to a file that is not there yet, or move this one away"}
+		case sqlite3.SQLITE_CORRUPT:
+			return Look{State: Foreign}, &Refusal{fmt.Sprintf("the database %s is damaged: %v", path, lite), "Put back a backup of it, or a snapshot that lies beside it"}
+		}
+	}
+	return found, err
 }
 
 func peekPostgres(ctx context.Context, raw string, look func(tx *Tx) error) (Look, error) {
@@ -98,8 +110,8 @@ func (d *DB) look(ctx context.Context, look func(tx *Tx) error) (found Look, err
 			if err := tx.One([]any{&n}, `SELECT CAST(current_setting('server_version_num') AS BIGINT)`); err != nil {
 				return err
 			}
-			if n < minPostgres {
-				return &Refusal{fmt.Sprintf("the server is PostgreSQL %d", n/10000), fmt.Sprintf("Use PostgreSQL %d or newer", minPostgres/10000)}
+			if err := oldServer(n); err != nil {
+				return err
 			}
 		}
 		names, err := d.tables(tx)
@@ -119,16 +131,12 @@ func (d *DB) look(ctx context.Context, look func(tx *Tx) error) (found Look, err
 		default:
 			return nil
 		}
-		var name *string
-		if err := tx.One([]any{&name}, `SELECT max(name) FROM migration`); err != nil {
+		var name string
+		if err := tx.One([]any{Text(&name)}, `SELECT max(name) FROM migration`); err != nil {
 			return err
 		}
-		if name == nil {
-			found.State = Absent
-			return nil
-		}
-		found.Version = versionOf(*name)
-		if look == nil || found.Version > newest() {
+		found.Version = versionOf(name)
+		if look == nil || found.Version == 0 || found.Version > newest() {
 			return nil
 		}
 		return look(tx)

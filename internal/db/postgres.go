@@ -2,7 +2,6 @@ package db
 
 import (
 	"context"
-	"database/sql"
 	"fmt"
 	"time"
 
@@ -87,4 +86,10 @@ func (d *DB) locked(ctx context.Context, fn func() error) error {
 	return fn()
 }
 
-var _ *sql.DB
+// oldServer refuses a server_version_num that is too old.
+func oldServer(version int) error {
+	if version >= minPostgres {
+		return nil
+	}
+	return &Refusal{fmt.Sprintf("the server is PostgreSQL %d", version/10000), fmt.Sprintf("Use PostgreSQL %d or newer", minPostgres/10000)}
+}

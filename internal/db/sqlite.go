@@ -31,15 +31,28 @@ func sqliteURI(path string, params url.Values) string {
 	return u.String()
 }
 
-func pragmas() []string {
+// readPragmas are how a connection that only reads is set up.
+func readPragmas() []string {
+	return []string{
+		fmt.Sprintf("busy_timeout(%d)", busyTimeout.Milliseconds()),
+		fmt.Sprintf("cache_size(-%d)", cacheKiB),
+		"mmap_size(0)",
+		"trusted_schema(0)",
+		"query_only(1)",
+	}
+}
+
+// writePragmas are how the connection that writes is set up. A commit is on
+// disk when it returns: synchronous=FULL with the write-ahead log.
+func writePragmas() []string {
 	return []string{
 		fmt.Sprintf("busy_timeout(%d)", busyTimeout.Milliseconds()),
 		"journal_mode(WAL)",
 		"synchronous(FULL)",
 		"foreign_keys(1)",
-		"trusted_schema(0)",
-		"mmap_size(0)",
 		fmt.Sprintf("cache_size(-%d)", cacheKiB),
+		"mmap_size(0)",
+		"trusted_schema(0)",
 		fmt.Sprintf("journal_size_limit(%d)", maxWALBytes),
 		fmt.Sprintf("wal_autocheckpoint(%d)", checkpointAt),
 	}
@@ -81,10 +94,10 @@ func openSQLite(ctx context.Context, path string, mode Mode) (_ *DB, err error) 
 			return nil, err
 		}
 	}
-	read := url.Values{"_pragma": pragmas()}
+	read := url.Values{"_pragma": readPragmas()}
 	// A writer takes its lock at once: it never finds out later that somebody
 	// was faster, and what it reads is what it changes.
-	write := url.Values{"_pragma": pragmas(), "_txlock": {"immediate"}}
+	write := url.Values{"_pragma": writePragmas(), "_txlock": {"immediate"}}
 	d.r = sql.OpenDB(newConnector(sqliteURI(path, read)))
 	d.w = sql.OpenDB(newConnector(sqliteURI(path, write)))
 	d.w.SetMaxOpenConns(1)
@@ -93,18 +106,33 @@ func openSQLite(ctx context.Context, path string, mode Mode) (_ *DB, err error) 
 	d.r.SetMaxIdleConns(maxReaders)
 	d.r.SetConnMaxIdleTime(readerIdle)
 	if mode == Serve {
-		if look.State == Ours && look.Version < newest() {
-			if err := d.snapshot(ctx, look.Version); err != nil {
-				d.Close()
-				return nil, err
-			}
-		}
-		if err := d.migrate(ctx); err != nil {
+		if err := d.prepareFile(ctx, look); err != nil {
 			d.Close()
 			return nil, err
 		}
 	}
 	return d, nil
+}
+
+// prepareFile brings the file to the schema of the program.
+func (d *DB) prepareFile(ctx context.Context, found Look) error {
+	var journal string
+	if err := d.w.QueryRowContext(ctx, `PRAGMA journal_mode`).Scan(&journal); err != nil {
+		return fmt.Errorf("open %s: %w", d.path, err)
+	}
+	if journal != "wal" {
+		return &Refusal{fmt.Sprintf("the place of %s does not allow a write-ahead log (SQLite fell back to %q)", d.path, journal),
+			"Put the data directory on a local disk, or use PostgreSQL"}
+	}
+	if found.State == Ours && found.Version < newest() {
+		if err := d.snapshot(ctx, found.Version); err != nil {
+			return err
+		}
+	}
+	if found.State == Ours && found.Version == newest() {
+		return nil
+	}
+	return d.migrate(ctx)
 }
 
 // createFile makes an empty database for its owner alone; SQLite gives the

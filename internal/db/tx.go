@@ -82,8 +82,8 @@ func All[T any](tx *Tx, fields func(*T) []any, q string, args ...any) ([]T, erro
 
 // ready says whether another statement may run, and counts it.
 func (tx *Tx) ready() bool {
-	if tx.err == nil && tx.ctx.Err() != nil {
-		tx.err = tx.ctx.Err()
+	if tx.err == nil {
+		tx.err = classify(tx.ctx.Err())
 	}
 	if tx.err != nil {
 		return false
