@@ -217,7 +217,6 @@ func (s *Server) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 	defer cancel()
 	r = r.WithContext(ctx)
 	p := newResponse(w, r)
-	s.headers(p.Header(), st, nil)
 	defer s.end(p, r, st)
 
 	if plainURL(r.URL) && cleanPath(r.URL) {
@@ -307,6 +306,7 @@ func (s *Server) admit(p *response, r *http.Request, st *state, route *Route) (*
 // would be taken, a redirect when only a slash at the end is too much, else 404.
 func (s *Server) nowhere(p *response, r *http.Request, st *state) {
 	st.request = r
+	s.headers(p.Header(), st, nil)
 	if err := s.limit(st, LimitGeneral); err != nil {
 		s.fail(p, r, s.surfaceOf(r), err)
 		return

@@ -23,16 +23,27 @@ const permissions = "camera=(), geolocation=(), microphone=(), payment=(), usb=(
 // pop-up windows and wait in the opener.
 const ownWindow = "/settings"
 
+// baseHeaders are the headers of every answer. Their values are shared by all
+// requests: they are replaced, never written into.
+var baseHeaders = []struct {
+	name  string
+	value []string
+}{
+	{"Cache-Control", []string{"no-store"}},
+	{"Content-Security-Policy", []string{contentPolicy}},
+	{"Permissions-Policy", []string{permissions}},
+	{"Referrer-Policy", []string{"same-origin"}},
+	{"X-Content-Type-Options", []string{"nosniff"}},
+	{"X-Frame-Options", []string{"DENY"}},
+}
+
 // headers lays the headers under an answer that every one has. What a handler
 // sets afterwards wins.
 func (s *Server) headers(h http.Header, st *state, route *Route) {
 	h.Set("X-Request-ID", st.id)
-	h.Set("Cache-Control", "no-store")
-	h.Set("Content-Security-Policy", contentPolicy)
-	h.Set("Permissions-Policy", permissions)
-	h.Set("Referrer-Policy", "same-origin")
-	h.Set("X-Content-Type-Options", "nosniff")
-	h.Set("X-Frame-Options", "DENY")
+	for _, b := range baseHeaders {
+		h[b.name] = b.value
+	}
 	if s.secure && !s.config.NoHSTS {
 		// Without includeSubDomains: other services of the domain may speak http.
 		if _, host := st.client.asked(st.request); sameHost(host, s.config.PublicURL.Host, "https") {

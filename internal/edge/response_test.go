@@ -4,6 +4,7 @@ import (
 	"compress/gzip"
 	"errors"
 	"io"
+	"log/slog"
 	"net/http"
 	"net/http/httptest"
 	"strconv"
@@ -196,7 +197,7 @@ func TestLargeAnswerIsWhole(t *testing.T) {
 }
 
 func BenchmarkRequest(b *testing.B) {
-	k := newKit(&testing.T{}, func(c *Config) { c.NoLimits = true }, Route{Pattern: "POST /api/oidc/token", Access: Protocol, Surface: OAuth, Handler: says("{}")})
+	k := newKit(&testing.T{}, func(c *Config) { c.NoLimits, c.Log = true, slog.New(slog.NewTextHandler(io.Discard, nil)) }, Route{Pattern: "POST /api/oidc/token", Access: Protocol, Surface: OAuth, Handler: says("{}")})
 	r := httptest.NewRequest("POST", "https://id.example/api/oidc/token", nil)
 	b.ReportAllocs()
 	for b.Loop() {

@@ -36,7 +36,7 @@ func TestSurfaces(t *testing.T) {
 		value     string
 		mediaType string
 	}{
-		{"oauth says its own code", OAuth, errUsed.Because("used at %d", 7), nil, 400, `{"error":"invalid_grant"}`, "Cache-Control", "no-store", jsonType},
+		{"oauth says its own code", OAuth, errUsed.Because("used at %d", 7), nil, 400, `{"error":"invalid_grant"`, "Cache-Control", "no-store", jsonType},
 		{"oauth says more when there is more to say", OAuth, errUsed.Saying("The code was used before."), nil, 400, `{"error":"invalid_grant","error_description":"The code was used before."}`, "Pragma", "no-cache", jsonType},
 		{"oauth maps a code of the domain", OAuth, errTaken, nil, 400, `{"error":"invalid_request"}`, "", "", jsonType},
 		{"oauth says what a code of the domain means", OAuth, errRepeated.With("name", "scope"), nil, 400, `{"error":"invalid_request","error_description":"The parameter scope was sent more than once."}`, "", "", jsonType},
@@ -51,7 +51,7 @@ func TestSurfaces(t *testing.T) {
 		{"a resource asks for a token", Bearer, ErrNoToken, nil, 401, "", "WWW-Authenticate", `Bearer realm="pocket-id"`, ""},
 		{"a resource refuses a token", Bearer, fault.New(fault.Unauthenticated, "invalid_token").Saying("It has expired."), nil, 401, `{"error":"invalid_token","error_description":"It has expired."}`, "WWW-Authenticate", `Bearer realm="pocket-id", error="invalid_token", error_description="It has expired."`, jsonType},
 		{"a resource refuses who is not known as a bad token", Bearer, errOwn, nil, 401, `{"error":"invalid_token"}`, "WWW-Authenticate", `Bearer realm="pocket-id", error="invalid_token"`, jsonType},
-		{"a resource wants more scope", Bearer, fault.New(fault.Forbidden, "insufficient_scope"), nil, 403, `{"error":"insufficient_scope"}`, "WWW-Authenticate", `Bearer realm="pocket-id", error="insufficient_scope"`, jsonType},
+		{"a resource wants more scope", Bearer, fault.New(fault.Forbidden, "insufficient_scope").Saying("It lacks openid."), nil, 403, `{"error":"insufficient_scope","error_description":"It lacks openid."}`, "WWW-Authenticate", `Bearer realm="pocket-id", error="insufficient_scope", error_description="It lacks openid."`, jsonType},
 		{"a resource is down", Bearer, errBusy, nil, 503, `{"error":"temporarily_unavailable"}`, "WWW-Authenticate", "", jsonType},
 
 		{"the api names the field", Problem, fmt.Errorf("sign up: %w", errTaken), nil, 409, `"details":{"fields":[{"code":"test_taken","field":"username","message":"Something else was changed or created in the meantime, and both cannot stand side by side."}]}`, "", "", jsonType},
