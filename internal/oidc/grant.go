@@ -182,14 +182,17 @@ func (p *Provider) grantWork(r *jobs.Runner) {
 		})
 	})
 	r.Subscribe("session.ended", "oidc.session_ended")
-	// Codes and spent refresh tokens go with their grant: as long as it lives, one that
-	// comes again is known.
-	r.Purge("oidc.grants", func(tx *db.Tx, limit int) (int64, error) {
-		return tx.Exec(`DELETE FROM grants WHERE id IN (SELECT id FROM grants WHERE expires_at <= $1 ORDER BY expires_at NULLS LAST LIMIT $2)`,
-			tx.Now().UnixMicro(), limit)
-	})
+	r.Purge("oidc.grants", sweepGrants)
 	r.Purge("oidc.revoked_tokens", func(tx *db.Tx, limit int) (int64, error) {
-		return tx.Exec(`DELETE FROM revoked_tokens WHERE jti IN (SELECT jti FROM revoked_tokens WHERE expires_at <= $1 ORDER BY expires_at NULLS LAST LIMIT $2)`,
-			tx.Now().UnixMicro(), limit)
+		return tx.Exec(`DELETE FROM revoked_tokens WHERE jti IN (
+			SELECT jti FROM revoked_tokens WHERE expires_at <= $1 ORDER BY expires_at NULLS LAST LIMIT $2)`, tx.Now().UnixMicro(), limit)
 	})
+}
+
+// sweepGrants deletes grants of which nothing can be alive any more. Their codes and
+// spent refresh tokens go with them: as long as a grant lives, one that comes again is
+// known.
+func sweepGrants(tx *db.Tx, limit int) (int64, error) {
+	return tx.Exec(`DELETE FROM grants WHERE id IN (
+		SELECT id FROM grants WHERE expires_at <= $1 ORDER BY expires_at NULLS LAST LIMIT $2)`, tx.Now().UnixMicro(), limit)
 }

@@ -6,6 +6,7 @@ import (
 	"encoding/base64"
 	"errors"
 	"io"
+	"log/slog"
 	"net/http"
 	"net/http/httptest"
 	"net/url"
@@ -62,7 +63,7 @@ func newHouse(t *testing.T, d *db.DB) *house {
 	h.p, err = New(Config{DB: d, Directory: h.dir, SignIn: h.in, Master: master, Issuer: testIssuer})
 	must(t, err)
 	h.web, err = edge.New(edge.Config{
-		PublicURL: public, NoLimits: true,
+		PublicURL: public, NoLimits: true, Log: slog.New(slog.DiscardHandler),
 		Identify: h.identify,
 		RenderError: func(w http.ResponseWriter, _ *http.Request, f *fault.Error, status int) {
 			w.Header().Set("Content-Type", "text/html; charset=utf-8")
@@ -73,6 +74,11 @@ func newHouse(t *testing.T, d *db.DB) *house {
 		{Pattern: "GET /authorize", Access: edge.Protocol, Surface: edge.Page, Handler: h.p.Authorize},
 		{Pattern: "POST /authorize", Access: edge.Protocol, Surface: edge.Page, Handler: h.p.Authorize},
 		{Pattern: "GET /authorize/next", Access: edge.Public, Surface: edge.Page, Handler: h.p.Next},
+		{Pattern: "POST /api/oidc/token", Access: edge.Protocol, Surface: edge.OAuth, Handler: h.p.Token, CORS: true},
+		{Pattern: "GET /api/oidc/userinfo", Access: edge.Protocol, Surface: edge.Bearer, Handler: h.p.Userinfo, CORS: true},
+		{Pattern: "POST /api/oidc/userinfo", Access: edge.Protocol, Surface: edge.Bearer, Handler: h.p.Userinfo, CORS: true},
+		{Pattern: "GET /api/oidc/end-session", Access: edge.Protocol, Surface: edge.Page, Handler: h.p.EndSession},
+		{Pattern: "POST /api/oidc/end-session", Access: edge.Protocol, Surface: edge.Page, Handler: h.p.EndSession},
 	})
 	must(t, err)
 	return h
