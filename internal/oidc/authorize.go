@@ -71,15 +71,17 @@ func (p *Provider) Authorize(w http.ResponseWriter, r *http.Request) error {
 	}
 	by := callerOf(w, r)
 
+	post := r.Method == http.MethodPost
+
 	// Nothing is written for a request that is refused whatever the client is.
 	run := p.db.Write
-	if refusal != nil || !by.known && q.asks(promptNone) {
+	if refusal != nil || !post && !by.known && q.asks(promptNone) {
 		run = p.db.Read
 	}
 	var out outcome
 	err = run(r.Context(), func(tx *db.Tx) (err error) {
 		q := q // a retry starts anew
-		out, err = p.begin(tx, &q, by, refusal, r.Method == http.MethodPost)
+		out, err = p.begin(tx, &q, by, refusal, post)
 		return err
 	})
 	if err != nil {

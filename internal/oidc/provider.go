@@ -102,9 +102,11 @@ const keepEnded = 24 * time.Hour
 // Work tells r what the provider does beside requests.
 func (p *Provider) Work(r *jobs.Runner) {
 	p.grantWork(r)
-	r.Purge("authorizations", func(tx *db.Tx, limit int) (int64, error) {
-		before := tx.Now().Add(-keepEnded)
-		return tx.Exec(`DELETE FROM authorizations WHERE id IN (
-			SELECT id FROM authorizations WHERE expires_at < $1 ORDER BY expires_at LIMIT $2)`, db.Time(&before), limit)
-	})
+	r.Purge("authorizations", purgeAuthorizations)
+}
+
+func purgeAuthorizations(tx *db.Tx, limit int) (int64, error) {
+	before := tx.Now().Add(-keepEnded)
+	return tx.Exec(`DELETE FROM authorizations WHERE id IN (
+		SELECT id FROM authorizations WHERE expires_at < $1 ORDER BY expires_at NULLS LAST LIMIT $2)`, db.Time(&before), limit)
 }

@@ -107,7 +107,7 @@ func parseAddress(s string) (address, error) {
 	if a.web && a.host == "" {
 		return address{}, ErrURIMalformed.Because("no host")
 	}
-	if a.scheme+":"+a.path+a.query == a.scheme+":" {
+	if a.host+a.path == "" {
 		return address{}, ErrURIMalformed.Because("nothing after the scheme")
 	}
 	for segment := range strings.SplitSeq(a.path, "/") {

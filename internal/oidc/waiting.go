@@ -136,13 +136,12 @@ func (p *Provider) Next(w http.ResponseWriter, r *http.Request) error {
 	by := callerOf(w, r)
 	var out outcome
 	var client string
-	defer func() { edge.Note(r.Context(), "client", client) }()
 	err := p.db.Write(r.Context(), func(tx *db.Tx) error {
 		a, d, err := p.open(tx, id, by)
+		client = a.request.ClientID
 		if err != nil {
 			return err
 		}
-		client = d.client.ID
 		if len(a.browser) == 0 {
 			tx.Do(`UPDATE authorizations SET browser = $1 WHERE id = $2`, by.browser, a.hash)
 		}
@@ -164,6 +163,9 @@ func (p *Provider) Next(w http.ResponseWriter, r *http.Request) error {
 		tx.Do(`UPDATE authorizations SET done_at = $1 WHERE id = $2`, db.Time(&now), a.hash)
 		return nil
 	})
+	if client != "" {
+		edge.Note(r.Context(), "client", client)
+	}
 	if err != nil {
 		return err
 	}
