@@ -14,12 +14,11 @@ import (
 
 // What is refused about the secrets of a client.
 var (
-	ErrSecretPublic    = fault.New(fault.Conflict, "client_secret_public")
-	ErrSecretsTooMany  = fault.New(fault.Conflict, "client_secrets_too_many").With("max", "20")
-	ErrSecretWeak      = fault.New(fault.Invalid, "client_secret_weak").At("secret").With("min", "16").With("max", "256")
-	ErrSecretExpiry    = fault.New(fault.Invalid, "client_secret_expiry").At("expires_at")
-	ErrSecretNotFound  = fault.New(fault.NotFound, "client_secret_not_found")
-	errSecretUnmatched = errors.New("no secret of this client matches")
+	ErrSecretPublic   = fault.New(fault.Conflict, "client_secret_public")
+	ErrSecretsTooMany = fault.New(fault.Conflict, "client_secrets_too_many").With("max", "20")
+	ErrSecretWeak     = fault.New(fault.Invalid, "client_secret_weak").At("secret").With("min", "16").With("max", "256")
+	ErrSecretExpiry   = fault.New(fault.Invalid, "client_secret_expiry").At("expires_at")
+	ErrSecretNotFound = fault.New(fault.NotFound, "client_secret_not_found")
 )
 
 const (
@@ -168,23 +167,6 @@ func (p *Provider) Secrets(ctx context.Context, by audit.Actor, clientID string)
 		return err
 	})
 	return all, err
-}
-
-// secretOf finds the secret of a client that text is, in one statement for any number
-// of secrets. What is compared are hashes that nobody can steer, so the database may
-// take the time it likes (threats 12).
-func (p *Provider) secretOf(tx *db.Tx, clientID string, text secret.Text) (Secret, error) {
-	var s Secret
-	err := tx.One(s.fields(), `
-		SELECT `+secretColumns+` FROM client_secrets
-		WHERE client_id = $1 AND (alg = 'sha256' AND hash = $2 OR alg = 'hmac' AND hash = $3)
-			AND (expires_at IS NULL OR expires_at > $4)
-		ORDER BY created_at NULLS LAST, id LIMIT 1`,
-		clientID, secret.Hash(string(text)), p.master.MAC(macSecret, string(text)), tx.Now().UnixMicro())
-	if errors.Is(err, db.ErrNotFound) {
-		return s, errSecretUnmatched
-	}
-	return s, err
 }
 
 func insertSecret(tx *db.Tx, s *Secret) {
