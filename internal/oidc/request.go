@@ -76,7 +76,7 @@ func parseTarget(form url.Values) (authRequest, error) {
 	q := authRequest{}
 	for _, name := range []string{"client_id", "redirect_uri"} {
 		if len(form[name]) > 1 {
-			return q, ErrRepeated.With("parameter", name)
+			return q, ErrRepeated.With("name", name)
 		}
 	}
 	if q.ClientID = form.Get("client_id"); q.ClientID == "" {
