@@ -70,10 +70,10 @@ func TestARotationOverlaps(t *testing.T) {
 		if now := published(t, k); now[1] != got.KeyID || now[3] != old {
 			t.Errorf("published are %v, want the new key among the first and the old one last", now)
 		}
-		verifies(t, k, before, "just rotated")
+		stillVerifies(t, k, before, "just rotated")
 
 		time.Sleep(shortestLife)
-		verifies(t, k, last, "as long as a token lives")
+		stillVerifies(t, k, last, "as long as a token lives")
 		time.Sleep(RetireMargin + 2*ReloadKeys)
 		refuses(t, k, last, "when no token of it is valid")
 		if _, _, err := k.VerifyHint(t.Context(), before, "at+jwt"); err != nil {
@@ -185,7 +185,7 @@ func TestAKeyVerifiesForAsLongAsItsLongestToken(t *testing.T) {
 			t.Fatal("the key did not change")
 		}
 		later(29*24*time.Hour + 23*time.Hour + 57*time.Minute)
-		verifies(t, k, token, "as long as it lives")
+		stillVerifies(t, k, token, "as long as it lives")
 		later(2 * time.Hour)
 		refuses(t, k, token, "after that")
 	})
@@ -251,7 +251,7 @@ func TestACompromisedKeyIsGoneAtOnce(t *testing.T) {
 		for _, alg := range KeyAlgs {
 			token := sign(t, k, alg)
 			bad := kidOf(t, k, token)
-			verifies(t, all[1], token, "before")
+			stillVerifies(t, all[1], token, "before")
 			must(t, k.Compromise(t.Context(), admin, bad))
 			refuses(t, k, token, "at once")
 			if _, _, err := k.VerifyHint(t.Context(), token, "at+jwt"); !errors.Is(err, jose.ErrInvalid) {
@@ -261,8 +261,8 @@ func TestACompromisedKeyIsGoneAtOnce(t *testing.T) {
 				t.Error("it is still published")
 			}
 			after := sign(t, k, alg)
-			verifies(t, k, after, "the successor")
-			verifies(t, all[1], after, "the successor, elsewhere")
+			stillVerifies(t, k, after, "the successor")
+			stillVerifies(t, all[1], after, "the successor, elsewhere")
 			time.Sleep(KeysSpread)
 			refuses(t, all[1], token, "elsewhere")
 			if slices.Contains(published(t, all[1]), bad) {

@@ -143,7 +143,7 @@ func published(t *testing.T, k *Keyring) []string {
 	return ids
 }
 
-func verifies(t *testing.T, k *Keyring, token, when string) {
+func stillVerifies(t *testing.T, k *Keyring, token, when string) {
 	t.Helper()
 	if _, _, err := k.Verify(t.Context(), token, "at+jwt"); err != nil {
 		t.Errorf("%s: %v", when, err)
@@ -185,7 +185,7 @@ func TestAFirstStartMakesTheCheapKeysAndRSALater(t *testing.T) {
 		if got, want := published(t, again), published(t, k); !slices.Equal(got, want) {
 			t.Errorf("after a restart the keys are %v, want %v", got, want)
 		}
-		verifies(t, again, sign(t, k, jose.RS256), "after a restart")
+		stillVerifies(t, again, sign(t, k, jose.RS256), "after a restart")
 	})
 }
 
@@ -316,7 +316,7 @@ func TestProcessesThatStartTogetherAgree(t *testing.T) {
 				t.Errorf("process %d publishes %v, want %v", i, got, want)
 			}
 			for _, alg := range KeyAlgs {
-				verifies(t, all[0], sign(t, k, alg), fmt.Sprintf("%s of process %d", alg, i))
+				stillVerifies(t, all[0], sign(t, k, alg), fmt.Sprintf("%s of process %d", alg, i))
 			}
 		}
 	})
@@ -329,7 +329,7 @@ func TestAKeyOfAnotherProcessIsFoundAtOnce(t *testing.T) {
 		must(t, all[1].Start(t.Context()))
 		token := sign(t, all[0], jose.RS256) // makes the key; nobody tells the other process
 		began := time.Now()
-		verifies(t, all[1], token, "at once")
+		stillVerifies(t, all[1], token, "at once")
 		if waited := time.Since(began); waited != 0 {
 			t.Errorf("waited %v", waited)
 		}
@@ -340,7 +340,7 @@ func TestAKeyOfAnotherProcessIsFoundAtOnce(t *testing.T) {
 func TestStrangersCostOneLookUpASecond(t *testing.T) {
 	bubble(t, func(t *testing.T, d *db.DB) {
 		k := started(t, d)
-		verifies(t, k, sign(t, k, jose.ES256), "before")
+		stillVerifies(t, k, sign(t, k, jose.ES256), "before")
 		foreign, err := jose.Generate(jose.ES256)
 		must(t, err)
 		token, err := foreign.Sign("at+jwt", map[string]any{"sub": "eve"})
@@ -368,7 +368,7 @@ func TestStrangersCostOneLookUpASecond(t *testing.T) {
 			t.Error("a stranger of another type is accepted")
 		}
 		for range 100 {
-			verifies(t, k, sign(t, k, jose.ES256), "meanwhile")
+			stillVerifies(t, k, sign(t, k, jose.ES256), "meanwhile")
 		}
 		if k.seq.Load() != looks {
 			t.Error("a token that is broken anyhow, or ours, caused a look-up")
@@ -390,7 +390,7 @@ func TestAnOutageIsNotARefusal(t *testing.T) {
 	if _, _, err := k.Verify(t.Context(), token, "at+jwt"); err == nil || errors.Is(err, jose.ErrInvalid) {
 		t.Errorf("got %v, want an outage", err)
 	}
-	verifies(t, k, mine, "with the database gone")
+	stillVerifies(t, k, mine, "with the database gone")
 	if err := NewKeyring(d, testMaster, nil).Start(t.Context()); err == nil {
 		t.Error("started without a database")
 	}
@@ -410,7 +410,7 @@ func TestAFailureOfTheLoopIsToldOnce(t *testing.T) {
 		time.Sleep(10 * time.Second)
 		must(t, d.Write(ctx, func(tx *db.Tx) error { tx.Do(`ALTER TABLE signing_keys RENAME TO gone`); return nil }))
 		time.Sleep(time.Minute)
-		verifies(t, k, sign(t, k, jose.ES256), "meanwhile")
+		stillVerifies(t, k, sign(t, k, jose.ES256), "meanwhile")
 		must(t, d.Write(ctx, func(tx *db.Tx) error { tx.Do(`ALTER TABLE gone RENAME TO signing_keys`); return nil }))
 		time.Sleep(time.Minute)
 		must(t, d.Write(ctx, func(tx *db.Tx) error { tx.Do(`ALTER TABLE signing_keys RENAME TO gone`); return nil }))
