@@ -62,6 +62,7 @@ var House = Plan{
 		"test/tally":             "",
 	},
 	Tests: map[string]string{
+		"app":       "dbtest",
 		"audit":     "dbtest",
 		"db":        "dbtest",
 		"directory": "dbtest",
