@@ -32,5 +32,10 @@ func (a *App) protocol() []edge.Route {
 		{Pattern: "GET /authorize", Access: edge.Protocol, Surface: edge.Page, Handler: p.Authorize},
 		{Pattern: "POST /authorize", Access: edge.Protocol, Surface: edge.Page, Handler: p.Authorize},
 		{Pattern: "GET /authorize/next", Access: edge.Public, Surface: edge.Page, Handler: p.Next},
+		{Pattern: "POST /api/oidc/token", Access: edge.Protocol, Surface: edge.OAuth, Limit: edge.LimitToken, CORS: true, Handler: p.Token},
+		{Pattern: "GET /api/oidc/userinfo", Access: edge.Protocol, Surface: edge.Bearer, CORS: true, Handler: p.Userinfo},
+		{Pattern: "POST /api/oidc/userinfo", Access: edge.Protocol, Surface: edge.Bearer, CORS: true, Handler: p.Userinfo},
+		{Pattern: "GET /api/oidc/end-session", Access: edge.Protocol, Surface: edge.Page, Handler: p.EndSession},
+		{Pattern: "POST /api/oidc/end-session", Access: edge.Protocol, Surface: edge.Page, Handler: p.EndSession},
 	}
 }
