@@ -7,7 +7,6 @@ import (
 	"errors"
 	"math/rand/v2"
 	"slices"
-	"strings"
 	"sync"
 	"sync/atomic"
 	"testing"
@@ -20,10 +19,8 @@ import (
 	"pocketid/internal/jose"
 )
 
-func contains(s, part string) bool { return strings.Contains(s, part) }
-
 // events are the names of the events about an object, in order.
-func events(t *testing.T, d *db.DB, kid string) (names []string) {
+func keyEvents(t *testing.T, d *db.DB, kid string) (names []string) {
 	t.Helper()
 	must(t, d.Read(t.Context(), func(tx *db.Tx) error {
 		found, err := db.All(tx, func(s *string) []any { return []any{s} }, `
@@ -38,9 +35,9 @@ func events(t *testing.T, d *db.DB, kid string) (names []string) {
 func TestARotationOverlaps(t *testing.T) {
 	bubble(t, func(t *testing.T, d *db.DB) {
 		k := started(t, d)
-		run(t, k)
+		runKeys(t, k)
 		time.Sleep(10 * time.Second)
-		before := sign(t, k, jose.ES256)
+		before := signedBy(t, k, jose.ES256)
 		old := kidOf(t, k, before)
 		was := published(t, k)
 
@@ -59,43 +56,43 @@ func TestARotationOverlaps(t *testing.T) {
 		}
 
 		time.Sleep(PublishFor - 10*time.Second)
-		if kid := kidOf(t, k, sign(t, k, jose.ES256)); kid != old {
+		if kid := kidOf(t, k, signedBy(t, k, jose.ES256)); kid != old {
 			t.Error("the new key signs before it was published for long enough")
 		}
-		last := sign(t, k, jose.ES256)
+		last := signedBy(t, k, jose.ES256)
 		time.Sleep(20 * time.Second)
-		if kid := kidOf(t, k, sign(t, k, jose.ES256)); kid != got.KeyID {
+		if kid := kidOf(t, k, signedBy(t, k, jose.ES256)); kid != got.KeyID {
 			t.Errorf("%s signs, want the new key", kid)
 		}
 		if now := published(t, k); now[1] != got.KeyID || now[3] != old {
 			t.Errorf("published are %v, want the new key among the first and the old one last", now)
 		}
-		stillVerifies(t, k, before, "just rotated")
+		mustVerify(t, k, before, "just rotated")
 
 		time.Sleep(shortestLife)
-		stillVerifies(t, k, last, "as long as a token lives")
+		mustVerify(t, k, last, "as long as a token lives")
 		time.Sleep(RetireMargin + 2*ReloadKeys)
-		refuses(t, k, last, "when no token of it is valid")
+		mustRefuse(t, k, last, "when no token of it is valid")
 		if _, _, err := k.VerifyHint(t.Context(), before, "at+jwt"); err != nil {
 			t.Errorf("a hint of a retired key: %v", err)
 		}
 		if now := published(t, k); len(now) != 3 || slices.Contains(now, old) {
 			t.Errorf("the retired key is still published: %v", now)
 		}
-		for _, key := range rows(t, d)[keyRetired] {
+		for _, key := range keyRows(t, d)[keyRetired] {
 			if len(key.sealed) != 0 || key.id != old {
 				t.Errorf("the private half of %s is kept", key.id)
 			}
 		}
-		if got, want := events(t, d, old), []string{"key.activated", "key.retired"}; !slices.Equal(got, want) {
+		if got, want := keyEvents(t, d, old), []string{"key.activated", "key.retired"}; !slices.Equal(got, want) {
 			t.Errorf("the log of the old key has %v, want %v", got, want)
 		}
-		if got, want := events(t, d, got.KeyID), []string{"key.published", "key.activated"}; !slices.Equal(got, want) {
+		if got, want := keyEvents(t, d, got.KeyID), []string{"key.published", "key.activated"}; !slices.Equal(got, want) {
 			t.Errorf("the log of the new key has %v, want %v", got, want)
 		}
 		// A restart sees the same.
 		fresh := started(t, d)
-		refuses(t, fresh, last, "after a restart")
+		mustRefuse(t, fresh, last, "after a restart")
 		if _, _, err := fresh.VerifyHint(t.Context(), before, "at+jwt"); err != nil {
 			t.Errorf("a hint after a restart: %v", err)
 		}
@@ -105,7 +102,7 @@ func TestARotationOverlaps(t *testing.T) {
 func TestARotationCanBeHastened(t *testing.T) {
 	bubble(t, func(t *testing.T, d *db.DB) {
 		k := started(t, d)
-		run(t, k)
+		runKeys(t, k)
 		time.Sleep(10 * time.Second)
 		slow, err := k.Rotate(t.Context(), admin, jose.EdDSA)
 		must(t, err)
@@ -119,7 +116,7 @@ func TestARotationCanBeHastened(t *testing.T) {
 			t.Errorf("a slow call slowed it down: %+v, %v", again, err)
 		}
 		time.Sleep(KeysSpread + 2*ReloadKeys)
-		if kid := kidOf(t, k, sign(t, k, jose.EdDSA)); kid != fast.KeyID {
+		if kid := kidOf(t, k, signedBy(t, k, jose.EdDSA)); kid != fast.KeyID {
 			t.Errorf("%s signs, want %s", kid, fast.KeyID)
 		}
 		// Without anything published it takes the same time.
@@ -128,7 +125,7 @@ func TestARotationCanBeHastened(t *testing.T) {
 		if next.Signs || next.KeyID == fast.KeyID || next.Before != fast.KeyID {
 			t.Errorf("got %+v", next)
 		}
-		if got, want := events(t, d, fast.KeyID), []string{"key.published", "key.hastened", "key.activated"}; !slices.Equal(got, want) {
+		if got, want := keyEvents(t, d, fast.KeyID), []string{"key.published", "key.hastened", "key.activated"}; !slices.Equal(got, want) {
 			t.Errorf("the log has %v, want %v", got, want)
 		}
 	})
@@ -146,13 +143,13 @@ func TestACommandPromotesWhatWasPublishedForLongEnough(t *testing.T) {
 		if !second.Signs || second.Waiting || second.KeyID != first.KeyID {
 			t.Errorf("got %+v", second)
 		}
-		if kid := kidOf(t, k, sign(t, k, jose.ES256)); kid != first.KeyID {
+		if kid := kidOf(t, k, signedBy(t, k, jose.ES256)); kid != first.KeyID {
 			t.Errorf("%s signs", kid)
 		}
 		// And with nothing there at all, a key is made that signs at once.
 		got, err := k.Rotate(t.Context(), admin, jose.RS256)
 		must(t, err)
-		if !got.Signs || got.Before != "" || kidOf(t, k, sign(t, k, jose.RS256)) != got.KeyID {
+		if !got.Signs || got.Before != "" || kidOf(t, k, signedBy(t, k, jose.RS256)) != got.KeyID {
 			t.Errorf("the first key: got %+v", got)
 		}
 	})
@@ -175,19 +172,19 @@ func TestAKeyVerifiesForAsLongAsItsLongestToken(t *testing.T) {
 		later(time.Minute)
 		setClient(30 * 24 * time.Hour)
 		later(ReloadKeys)
-		token := sign(t, k, jose.ES256)
+		token := signedBy(t, k, jose.ES256)
 		setClient(time.Minute) // the token lives on
 		later(time.Minute)
 		_, err := k.RotateNow(t.Context(), admin, jose.ES256)
 		must(t, err)
 		later(time.Minute)
-		if kidOf(t, k, sign(t, k, jose.ES256)) == kidOf(t, k, token) {
+		if kidOf(t, k, signedBy(t, k, jose.ES256)) == kidOf(t, k, token) {
 			t.Fatal("the key did not change")
 		}
 		later(29*24*time.Hour + 23*time.Hour + 57*time.Minute)
-		stillVerifies(t, k, token, "as long as it lives")
+		mustVerify(t, k, token, "as long as it lives")
 		later(2 * time.Hour)
-		refuses(t, k, token, "after that")
+		mustRefuse(t, k, token, "after that")
 	})
 }
 
@@ -196,7 +193,7 @@ func TestOtherProcessesNoticeARotation(t *testing.T) {
 		all := processes(t, d, 3) // two servers, and a command that is gone again
 		must(t, all[0].Start(t.Context()))
 		must(t, all[1].Start(t.Context()))
-		run(t, all[:2]...)
+		runKeys(t, all[:2]...)
 		time.Sleep(10 * time.Second)
 		got, err := all[2].Rotate(t.Context(), audit.System("cli"), jose.ES256)
 		must(t, err)
@@ -208,11 +205,11 @@ func TestOtherProcessesNoticeARotation(t *testing.T) {
 		}
 		time.Sleep(PublishFor)
 		for i, k := range all[:2] {
-			if kid := kidOf(t, k, sign(t, k, jose.ES256)); kid != got.KeyID {
+			if kid := kidOf(t, k, signedBy(t, k, jose.ES256)); kid != got.KeyID {
 				t.Errorf("process %d signs with %s", i, kid)
 			}
 		}
-		if n := len(rows(t, d)[keyActive]); n != 3 {
+		if n := len(keyRows(t, d)[keyActive]); n != 3 {
 			t.Errorf("%d keys are active", n)
 		}
 	})
@@ -234,7 +231,7 @@ func TestProcessesThatRotateTogetherBeginOneRotation(t *testing.T) {
 			})
 		}
 		rotating.Wait()
-		if len(slices.Compact(ids)) != 1 || len(rows(t, d)[keyNext]) != 1 {
+		if len(slices.Compact(ids)) != 1 || len(keyRows(t, d)[keyNext]) != 1 {
 			t.Errorf("got keys %v", ids)
 		}
 	})
@@ -246,39 +243,39 @@ func TestACompromisedKeyIsGoneAtOnce(t *testing.T) {
 		k := all[0]
 		must(t, k.Start(t.Context()))
 		must(t, all[1].Start(t.Context()))
-		run(t, all...)
+		runKeys(t, all...)
 		time.Sleep(10 * time.Second)
 		for _, alg := range KeyAlgs {
-			token := sign(t, k, alg)
+			token := signedBy(t, k, alg)
 			bad := kidOf(t, k, token)
-			stillVerifies(t, all[1], token, "before")
+			mustVerify(t, all[1], token, "before")
 			must(t, k.Compromise(t.Context(), admin, bad))
-			refuses(t, k, token, "at once")
+			mustRefuse(t, k, token, "at once")
 			if _, _, err := k.VerifyHint(t.Context(), token, "at+jwt"); !errors.Is(err, jose.ErrInvalid) {
 				t.Errorf("as a hint: %v", err)
 			}
 			if slices.Contains(published(t, k), bad) {
 				t.Error("it is still published")
 			}
-			after := sign(t, k, alg)
-			stillVerifies(t, k, after, "the successor")
-			stillVerifies(t, all[1], after, "the successor, elsewhere")
+			after := signedBy(t, k, alg)
+			mustVerify(t, k, after, "the successor")
+			mustVerify(t, all[1], after, "the successor, elsewhere")
 			time.Sleep(KeysSpread)
-			refuses(t, all[1], token, "elsewhere")
+			mustRefuse(t, all[1], token, "elsewhere")
 			if slices.Contains(published(t, all[1]), bad) {
 				t.Error("it is still published elsewhere")
 			}
 			must(t, k.Compromise(t.Context(), admin, bad)) // again, and nothing happens
-			if got, want := events(t, d, bad), []string{"key.activated", "key.compromised"}; !slices.Equal(got, want) {
+			if got, want := keyEvents(t, d, bad), []string{"key.activated", "key.compromised"}; !slices.Equal(got, want) {
 				t.Errorf("the log has %v, want %v", got, want)
 			}
 		}
-		for _, key := range rows(t, d)[keyCompromised] {
+		for _, key := range keyRows(t, d)[keyCompromised] {
 			if len(key.sealed) != 0 {
 				t.Error("the private half is kept")
 			}
 		}
-		refuses(t, started(t, d), sign(t, all[1], jose.ES256)+"A", "sanity")
+		mustRefuse(t, started(t, d), signedBy(t, all[1], jose.ES256)+"A", "sanity")
 	})
 }
 
@@ -288,19 +285,19 @@ func TestTheNextKeyStandsInForACompromisedOne(t *testing.T) {
 		next, err := k.Rotate(t.Context(), admin, jose.ES256)
 		must(t, err)
 		must(t, k.Compromise(t.Context(), admin, next.Before))
-		if kid := kidOf(t, k, sign(t, k, jose.ES256)); kid != next.KeyID {
+		if kid := kidOf(t, k, signedBy(t, k, jose.ES256)); kid != next.KeyID {
 			t.Errorf("%s signs, want the key that was published", kid)
 		}
 		// A key that does not sign goes without a successor.
 		waiting, err := k.Rotate(t.Context(), admin, jose.ES256)
 		must(t, err)
 		must(t, k.Compromise(t.Context(), admin, waiting.KeyID))
-		if by := rows(t, d); len(by[keyNext]) != 0 || kidOf(t, k, sign(t, k, jose.ES256)) != next.KeyID {
+		if by := keyRows(t, d); len(by[keyNext]) != 0 || kidOf(t, k, signedBy(t, k, jose.ES256)) != next.KeyID {
 			t.Error("the key that signs changed too")
 		}
 		time.Sleep(2 * PublishFor)
 		must(t, k.tend(t.Context()))
-		if kid := kidOf(t, k, sign(t, k, jose.ES256)); kid != next.KeyID {
+		if kid := kidOf(t, k, signedBy(t, k, jose.ES256)); kid != next.KeyID {
 			t.Error("a compromised key was promoted")
 		}
 	})
@@ -320,7 +317,7 @@ func TestVerbsAboutKeysRefuse(t *testing.T) {
 		_, err = k.Rotate(t.Context(), admin, alg)
 		wantFault(t, err, ErrKeyAlg, "alg")
 	}
-	if by := rows(t, d); len(by) != 1 || len(by[keyActive]) != 2 {
+	if by := keyRows(t, d); len(by) != 1 || len(by[keyActive]) != 2 {
 		t.Error("a refusal changed something")
 	}
 }
@@ -389,7 +386,7 @@ func TestNoTokenFailsWhileKeysAreRotated(t *testing.T) {
 				for _, k := range all[:2] {
 					must(t, k.Start(t.Context()))
 				}
-				run(t, all[:2]...)
+				runKeys(t, all[:2]...)
 				time.Sleep(3 * time.Second)
 				servers := all[:2]
 				const rotations = 3

@@ -7,6 +7,7 @@ import (
 	"fmt"
 	"maps"
 	"slices"
+	"strings"
 	"sync"
 	"sync/atomic"
 	"testing"
@@ -75,7 +76,7 @@ func started(t *testing.T, d *db.DB) *Keyring {
 }
 
 // run lets the keyrings run until the test ends.
-func run(t *testing.T, all ...*Keyring) {
+func runKeys(t *testing.T, all ...*Keyring) {
 	t.Helper()
 	ctx, cancel := context.WithCancel(context.WithoutCancel(t.Context()))
 	var running sync.WaitGroup
@@ -97,7 +98,7 @@ func bubble(t *testing.T, fn func(t *testing.T, d *db.DB)) {
 }
 
 // rows are the keys as the database has them, by state.
-func rows(t *testing.T, d *db.DB) map[keyState][]*signingKey {
+func keyRows(t *testing.T, d *db.DB) map[keyState][]*signingKey {
 	t.Helper()
 	by := map[keyState][]*signingKey{}
 	must(t, d.Read(t.Context(), func(tx *db.Tx) error {
@@ -110,7 +111,7 @@ func rows(t *testing.T, d *db.DB) map[keyState][]*signingKey {
 	return by
 }
 
-func sign(t *testing.T, k *Keyring, alg jose.Alg) string {
+func signedBy(t *testing.T, k *Keyring, alg jose.Alg) string {
 	t.Helper()
 	token, err := k.Sign(t.Context(), alg, "at+jwt", map[string]any{"sub": "ada"})
 	must(t, err)
@@ -143,14 +144,14 @@ func published(t *testing.T, k *Keyring) []string {
 	return ids
 }
 
-func stillVerifies(t *testing.T, k *Keyring, token, when string) {
+func mustVerify(t *testing.T, k *Keyring, token, when string) {
 	t.Helper()
 	if _, _, err := k.Verify(t.Context(), token, "at+jwt"); err != nil {
 		t.Errorf("%s: %v", when, err)
 	}
 }
 
-func refuses(t *testing.T, k *Keyring, token, when string) {
+func mustRefuse(t *testing.T, k *Keyring, token, when string) {
 	t.Helper()
 	if _, _, err := k.Verify(t.Context(), token, "at+jwt"); !errors.Is(err, jose.ErrInvalid) {
 		t.Errorf("%s: got %v, want a refusal", when, err)
@@ -161,7 +162,7 @@ func TestAFirstStartMakesTheCheapKeysAndRSALater(t *testing.T) {
 	bubble(t, func(t *testing.T, d *db.DB) {
 		k := started(t, d)
 		algs := func() (got []string) {
-			for _, key := range rows(t, d)[keyActive] {
+			for _, key := range keyRows(t, d)[keyActive] {
 				got = append(got, string(key.alg))
 			}
 			slices.Sort(got)
@@ -170,7 +171,7 @@ func TestAFirstStartMakesTheCheapKeysAndRSALater(t *testing.T) {
 		if got, want := algs(), []string{"ES256", "EdDSA"}; !slices.Equal(got, want) {
 			t.Errorf("after Start there are keys for %v, want %v", got, want)
 		}
-		run(t, k)
+		runKeys(t, k)
 		time.Sleep(rsaDelay - time.Millisecond)
 		synctest.Wait()
 		if n := len(algs()); n != 2 {
@@ -185,7 +186,7 @@ func TestAFirstStartMakesTheCheapKeysAndRSALater(t *testing.T) {
 		if got, want := published(t, again), published(t, k); !slices.Equal(got, want) {
 			t.Errorf("after a restart the keys are %v, want %v", got, want)
 		}
-		stillVerifies(t, again, sign(t, k, jose.RS256), "after a restart")
+		mustVerify(t, again, signedBy(t, k, jose.RS256), "after a restart")
 	})
 }
 
@@ -193,7 +194,7 @@ func TestOurTokensVerifyInEachAlgorithm(t *testing.T) {
 	dbtest.Both(t, func(t *testing.T, d *db.DB) {
 		k := started(t, d)
 		for _, alg := range KeyAlgs {
-			token := sign(t, k, alg)
+			token := signedBy(t, k, alg)
 			h, claims, err := k.Verify(t.Context(), token, "at+jwt")
 			if err != nil || h.Alg != alg || string(claims) != `{"sub":"ada"}` {
 				t.Errorf("%s: got %v, %s, %v", alg, h, claims, err)
@@ -306,7 +307,7 @@ func TestProcessesThatStartTogetherAgree(t *testing.T) {
 			})
 		}
 		starting.Wait()
-		by := rows(t, d)
+		by := keyRows(t, d)
 		if len(by) != 1 || len(by[keyActive]) != len(KeyAlgs) {
 			t.Errorf("there are keys in states %v", slices.Collect(maps.Keys(by)))
 		}
@@ -316,7 +317,7 @@ func TestProcessesThatStartTogetherAgree(t *testing.T) {
 				t.Errorf("process %d publishes %v, want %v", i, got, want)
 			}
 			for _, alg := range KeyAlgs {
-				stillVerifies(t, all[0], sign(t, k, alg), fmt.Sprintf("%s of process %d", alg, i))
+				mustVerify(t, all[0], signedBy(t, k, alg), fmt.Sprintf("%s of process %d", alg, i))
 			}
 		}
 	})
@@ -327,9 +328,9 @@ func TestAKeyOfAnotherProcessIsFoundAtOnce(t *testing.T) {
 		all := processes(t, d, 2)
 		must(t, all[0].Start(t.Context()))
 		must(t, all[1].Start(t.Context()))
-		token := sign(t, all[0], jose.RS256) // makes the key; nobody tells the other process
+		token := signedBy(t, all[0], jose.RS256) // makes the key; nobody tells the other process
 		began := time.Now()
-		stillVerifies(t, all[1], token, "at once")
+		mustVerify(t, all[1], token, "at once")
 		if waited := time.Since(began); waited != 0 {
 			t.Errorf("waited %v", waited)
 		}
@@ -340,7 +341,7 @@ func TestAKeyOfAnotherProcessIsFoundAtOnce(t *testing.T) {
 func TestStrangersCostOneLookUpASecond(t *testing.T) {
 	bubble(t, func(t *testing.T, d *db.DB) {
 		k := started(t, d)
-		stillVerifies(t, k, sign(t, k, jose.ES256), "before")
+		mustVerify(t, k, signedBy(t, k, jose.ES256), "before")
 		foreign, err := jose.Generate(jose.ES256)
 		must(t, err)
 		token, err := foreign.Sign("at+jwt", map[string]any{"sub": "eve"})
@@ -350,7 +351,7 @@ func TestStrangersCostOneLookUpASecond(t *testing.T) {
 		for range 50 {
 			asking.Go(func() {
 				for range 20 {
-					refuses(t, k, token, "a stranger")
+					mustRefuse(t, k, token, "a stranger")
 				}
 			})
 		}
@@ -363,12 +364,12 @@ func TestStrangersCostOneLookUpASecond(t *testing.T) {
 			t.Errorf("20 rounds of 50 took %v", took)
 		}
 		looks = k.seq.Load()
-		refuses(t, k, token+".", "a broken token")
+		mustRefuse(t, k, token+".", "a broken token")
 		if _, _, err := k.Verify(t.Context(), token, "jwt"); err == nil {
 			t.Error("a stranger of another type is accepted")
 		}
 		for range 100 {
-			stillVerifies(t, k, sign(t, k, jose.ES256), "meanwhile")
+			mustVerify(t, k, signedBy(t, k, jose.ES256), "meanwhile")
 		}
 		if k.seq.Load() != looks {
 			t.Error("a token that is broken anyhow, or ours, caused a look-up")
@@ -381,7 +382,7 @@ func TestAnOutageIsNotARefusal(t *testing.T) {
 	d, err := db.Open(t.Context(), dbtest.DSN(t, dbtest.SQLite), db.Serve)
 	must(t, err)
 	k := started(t, d)
-	mine := sign(t, k, jose.ES256)
+	mine := signedBy(t, k, jose.ES256)
 	foreign, err := jose.Generate(jose.ES256)
 	must(t, err)
 	token, err := foreign.Sign("at+jwt", map[string]any{"sub": "eve"})
@@ -390,7 +391,7 @@ func TestAnOutageIsNotARefusal(t *testing.T) {
 	if _, _, err := k.Verify(t.Context(), token, "at+jwt"); err == nil || errors.Is(err, jose.ErrInvalid) {
 		t.Errorf("got %v, want an outage", err)
 	}
-	stillVerifies(t, k, mine, "with the database gone")
+	mustVerify(t, k, mine, "with the database gone")
 	if err := NewKeyring(d, testMaster, nil).Start(t.Context()); err == nil {
 		t.Error("started without a database")
 	}
@@ -410,7 +411,7 @@ func TestAFailureOfTheLoopIsToldOnce(t *testing.T) {
 		time.Sleep(10 * time.Second)
 		must(t, d.Write(ctx, func(tx *db.Tx) error { tx.Do(`ALTER TABLE signing_keys RENAME TO gone`); return nil }))
 		time.Sleep(time.Minute)
-		stillVerifies(t, k, sign(t, k, jose.ES256), "meanwhile")
+		mustVerify(t, k, signedBy(t, k, jose.ES256), "meanwhile")
 		must(t, d.Write(ctx, func(tx *db.Tx) error { tx.Do(`ALTER TABLE gone RENAME TO signing_keys`); return nil }))
 		time.Sleep(time.Minute)
 		must(t, d.Write(ctx, func(tx *db.Tx) error { tx.Do(`ALTER TABLE signing_keys RENAME TO gone`); return nil }))
@@ -453,14 +454,14 @@ func TestRowsThatWereTamperedWithAreNotUsed(t *testing.T) {
 func TestPrivateHalvesAreSealed(t *testing.T) {
 	d := dbtest.Open(t)
 	k := started(t, d)
-	sign(t, k, jose.RS256)
-	for _, key := range rows(t, d)[keyActive] {
+	signedBy(t, k, jose.RS256)
+	for _, key := range keyRows(t, d)[keyActive] {
 		private, err := k.ring.Load().active[key.alg].private.MarshalPrivate()
 		must(t, err)
 		var raw struct{ D string }
 		must(t, json.Unmarshal(private, &raw))
 		for _, stored := range []string{key.public, string(key.sealed)} {
-			if raw.D == "" || contains(stored, raw.D) || contains(stored, `"d"`) {
+			if raw.D == "" || strings.Contains(stored, raw.D) || strings.Contains(stored, `"d"`) {
 				t.Errorf("%s: the private half is stored in the clear", key.alg)
 			}
 		}

@@ -60,7 +60,7 @@ func newHouse(t *testing.T, d *db.DB) *house {
 	h := &house{t: t, d: d, dir: directory.New(d)}
 	h.in, err = signin.New(signin.Config{DB: d, Directory: h.dir, Master: master, PublicURL: public})
 	must(t, err)
-	h.p, err = New(Config{DB: d, Directory: h.dir, SignIn: h.in, Master: master, Issuer: testIssuer})
+	h.p, err = New(Config{DB: d, Directory: h.dir, SignIn: h.in, Master: master, Issuer: testIssuer, NewKey: newKeys()})
 	must(t, err)
 	h.web, err = edge.New(edge.Config{
 		PublicURL: public, NoLimits: true, Log: slog.New(slog.DiscardHandler),
