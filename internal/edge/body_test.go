@@ -89,7 +89,7 @@ func TestBodiesHaveABound(t *testing.T) {
 		return err
 	}
 	small := Route{Pattern: "POST /small", Access: Public, Surface: Problem, Handler: read, MaxBody: 10}
-	k := newKit(t, nil, small, open("POST /usual", Problem, read))
+	k := newKit(t, nil, small, open("POST /usual", Problem, read), open("POST /unread", Problem, says("done")))
 	server := httptest.NewServer(k)
 	defer server.Close()
 	for _, tt := range []struct {
@@ -101,8 +101,12 @@ func TestBodiesHaveABound(t *testing.T) {
 		{"refuses one byte more", "/small", 11, 413},
 		{"has a bound where the route names none", "/usual", MaxBody + 1, 413},
 		{"takes the usual", "/usual", MaxBody, 200},
+		{"refuses what says that it is too large, although nobody reads it", "/unread", MaxBody + 1, 413},
 	} {
 		for _, chunked := range []bool{false, true} {
+			if chunked && tt.path == "/unread" {
+				continue // nobody notices
+			}
 			r, _ := http.NewRequest("POST", server.URL+tt.path, strings.NewReader(strings.Repeat("x", tt.size)))
 			if chunked {
 				r.ContentLength = -1
@@ -143,6 +147,7 @@ func TestForm(t *testing.T) {
 		{"may not repeat the rest", "/f", mediaType, "client_id=a&client_id=b", 400, `"field":"client_id"`},
 		{"may not be JSON", "/f", "application/json", "{}", 400, "invalid_request_body"},
 		{"may not be nameless", "/f", "", "a=1", 400, "invalid_request_body"},
+		{"may not be plain text", "/f", "text/plain", "a=1", 400, "invalid_request_body"},
 		{"may not be broken", "/f", mediaType, "a=%zz", 400, "invalid_request_body"},
 		{"may not hold a NUL", "/f", mediaType, "a=x%00", 400, `"field":"a"`},
 		{"may not hold broken UTF-8", "/f", mediaType, "a=%ff", 400, `"field":"a"`},

@@ -178,14 +178,11 @@ func New(c Config, routes []Route) (*Server, error) {
 	return s, nil
 }
 
-// add registers a route. The ServeMux panics on patterns that it cannot tell
-// apart; that names both, and becomes an error.
+// add registers a route. The ServeMux panics on a pattern that is there twice
+// or cannot be told from another; that names both, and becomes an error.
 func (s *Server) add(r *Route) (err error) {
 	if err := r.check(); err != nil {
 		return err
-	}
-	if s.routes[r.Pattern] != nil {
-		return fmt.Errorf("route %q: it is there twice", r.Pattern)
 	}
 	defer func() {
 		if v := recover(); v != nil {

@@ -33,7 +33,7 @@ func TestNewRefusesARoute(t *testing.T) {
 		{"with a negative bound", func(r *Route) { r.MaxBody = -1 }, "body"},
 		{"that opens a session to all origins", func(r *Route) { r.Access, r.CORS = SignedIn, true }, "CORS"},
 		{"with a pattern that cannot be read", func(r *Route) { r.Pattern = "GET /{a" }, "GET /{a"},
-		{"that is there twice", func(r *Route) { r.Pattern = "GET /twice" }, "twice"},
+		{"that is there twice", func(r *Route) { r.Pattern = "GET /twice" }, "matches the same requests"},
 		{"that cannot be told from another", func(r *Route) { r.Pattern = "GET /x/{other}" }, "/x/{one}"},
 	}
 	for _, tt := range tests {
