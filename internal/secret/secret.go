@@ -87,7 +87,9 @@ func NormalCode(s string) string {
 func Equal(a, b []byte) bool { return subtle.ConstantTimeCompare(a, b) == 1 }
 
 // Text is a secret in memory. However it is printed, logged or marshalled it
-// shows as "[secret]"; string(t) is the way to the value.
+// shows as "[secret]"; string(t) is the way to the value. Two things the
+// language does not let it hide from: being the key of a map in JSON, and being
+// an unexported field of a struct that fmt prints.
 type Text string
 
 const hidden = "[secret]"
