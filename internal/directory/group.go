@@ -184,3 +184,12 @@ func without(a, b []string) []string {
 func groupObject(g *Group) audit.Object {
 	return audit.Object{Kind: "group", ID: g.ID, Name: g.Name}
 }
+
+// Groups reads the groups that a user is in, by name.
+func (d *Directory) Groups(ctx context.Context, userID string) (groups []Group, err error) {
+	err = d.db.Read(ctx, func(tx *db.Tx) (err error) {
+		groups, err = GroupsOf(tx, userID)
+		return err
+	})
+	return groups, err
+}

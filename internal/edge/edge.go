@@ -79,7 +79,7 @@ func (r *Route) check() error {
 		return fmt.Errorf("route %q: write /{$}, because / alone claims all paths", r.Pattern)
 	case r.Access <= Undeclared || r.Access > Protocol:
 		return fmt.Errorf("route %q: it does not say who may use it (Access)", r.Pattern)
-	case r.Surface < Page || r.Surface > Bearer:
+	case r.Surface < Page || r.Surface > Script:
 		return fmt.Errorf("route %q: it does not say how its errors look (Surface)", r.Pattern)
 	case r.Handler == nil:
 		return fmt.Errorf("route %q: it has no Handler", r.Pattern)

@@ -57,6 +57,14 @@ func stateOf(ctx context.Context) *state {
 	return &state{maxBody: MaxBody}
 }
 
+// Now is when the request of ctx came in: what a page compares times with.
+func Now(ctx context.Context) time.Time {
+	if st := stateOf(ctx); !st.start.IsZero() {
+		return st.start
+	}
+	return now()
+}
+
 // Who is the identity behind the request of ctx; the zero value is nobody.
 func Who(ctx context.Context) Identity { return stateOf(ctx).identity }
 

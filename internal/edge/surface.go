@@ -28,11 +28,14 @@ const (
 	OAuth
 	// Bearer is the answer of a resource that wants an access token (RFC 6750 §3).
 	Bearer
+	// Script is Problem for the modules of our own pages: in the person's language,
+	// with the title and the cure that a page shows.
+	Script
 )
 
 // String is the name of the surface, as the list of routes shows it.
 func (s Surface) String() string {
-	return [...]string{"undeclared", "page", "problem", "oauth", "bearer"}[s]
+	return [...]string{"undeclared", "page", "problem", "oauth", "bearer", "script"}[s]
 }
 
 // Faults that any route can answer.
@@ -189,16 +192,18 @@ func (s *Server) answer(surface Surface, w http.ResponseWriter, r *http.Request,
 	case Bearer:
 		bearer(w, f, status)
 	case Problem:
-		problem(w, r, f, status)
+		problem(w, r, f, status, i18n.For(i18n.Source))
+	case Script:
+		problem(w, r, f, status, i18n.For(Locale(r, "")))
 	default:
 		s.page(w, r, f, status)
 	}
 }
 
 // problem writes the members that clients of the incumbent read and those of
-// RFC 9457 together. The words are English: programs read the code.
-func problem(w http.ResponseWriter, r *http.Request, f *fault.Error, status int) {
-	words := i18n.For(i18n.Source).Fault(f.Code, f.Kind.String(), f.Params)
+// RFC 9457 together. Programs read the code, people the words.
+func problem(w http.ResponseWriter, r *http.Request, f *fault.Error, status int, in *i18n.Locale) {
+	words := in.Fault(f.Code, f.Kind.String(), f.Params)
 	details := map[string]any{}
 	for name, value := range f.Params {
 		details[name] = value
@@ -210,6 +215,12 @@ func problem(w http.ResponseWriter, r *http.Request, f *fault.Error, status int)
 	body := map[string]any{
 		"error": words.Text, "code": f.Code, "details": details, "request_id": id,
 		"type": "about:blank", "title": http.StatusText(status), "status": status, "detail": words.Text,
+	}
+	if words.Title != "" {
+		body["title"] = words.Title
+	}
+	if words.Cure != "" {
+		body["cure"] = words.Cure
 	}
 	if id != "" {
 		body["instance"] = "urn:uuid:" + id

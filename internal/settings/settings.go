@@ -4,6 +4,7 @@
 package settings
 
 import (
+	"context"
 	"errors"
 
 	"pocketid/internal/db"
@@ -117,4 +118,16 @@ func Save(tx *db.Tx, s Settings) {
 	tx.Do(`INSERT INTO settings (id, value, updated_at) VALUES (1, $1, $2)
 		ON CONFLICT (id) DO UPDATE SET value = excluded.value, updated_at = excluded.updated_at`,
 		db.JSON(&s), tx.Now().UnixMicro())
+}
+
+// Reader returns a function that reads the settings as they are now, for pages, which
+// have no transaction of their own.
+func Reader(d *db.DB) func(context.Context) (Settings, error) {
+	return func(ctx context.Context) (s Settings, err error) {
+		err = d.Read(ctx, func(tx *db.Tx) (err error) {
+			s, err = Of(tx)
+			return err
+		})
+		return s, err
+	}
 }

@@ -1,0 +1,44 @@
+package web
+
+import (
+	"net/http"
+
+	"pocketid/internal/edge"
+	"pocketid/internal/fault"
+	"pocketid/internal/i18n"
+)
+
+// errorPage says what happened, why, and what to do.
+type errorPage struct {
+	Frame
+	i18n.Words
+	Reference string
+	// Shown is a text of the request that the words are about: an address.
+	Shown string
+	// Launch leads back to the application that the person came from.
+	Launch, Client string
+	SignedIn       bool
+}
+
+// wrongHostPage is for an address that is not the public one.
+type wrongHostPage struct {
+	Frame
+	Asked, Public, Reference string
+}
+
+// RenderError is the page of a fault, for edge. It writes nothing when the page itself
+// cannot be made, and edge then answers without style.
+func (x *Web) RenderError(w http.ResponseWriter, r *http.Request, f *fault.Error, status int) {
+	words := x.words(r)
+	text := words.Fault(f.Code, f.Kind.String(), f.Params)
+	frame := Frame{Title: text.Title, Wide: true, Seal: "alert", Tone: "warn", words: words}
+	reference := edge.RequestID(r.Context())
+	if f.Code == edge.ErrWrongHost.Code {
+		frame.Seal, frame.Title = "link", words.T("wrong_host.title")
+		x.render(w, r, "wrong-host", status, &wrongHostPage{frame, f.Params["asked"], f.Params["app_url"], reference})
+		return
+	}
+	p := errorPage{Frame: frame, Words: text, Reference: reference, Shown: f.Params["redirect_uri"],
+		Launch: f.Params["launch"], Client: f.Params["client"], SignedIn: edge.Who(r.Context()).UserID != ""}
+	x.render(w, r, "error", status, &p)
+}

@@ -1,0 +1,253 @@
+package web
+
+import (
+	"bytes"
+	"encoding/base64"
+	"encoding/json"
+	"net/http"
+	"net/url"
+	"strings"
+	"time"
+	"unicode"
+	"unicode/utf8"
+
+	"pocketid/internal/audit"
+	"pocketid/internal/directory"
+	"pocketid/internal/edge"
+	"pocketid/internal/fault"
+	"pocketid/internal/i18n"
+	"pocketid/internal/signin"
+)
+
+// Frame is what every page has around its own content. Handlers set the first part,
+// show the second.
+type Frame struct {
+	Title   string   // of the window, and usually the heading; one that a key names
+	Modules []string // that the page needs, beside those of its layout
+	Wide    bool     // a sign-in page with more to say
+	Seal    string   // the icon on a sign-in page; "" is the mark of the product
+	Tone    string   // of the seal: "", "ok", "warn"
+	Area    string   // "account" or "admin": the entry of the band
+	Here    string   // the entry of the side menu
+	Narrow  bool     // a page inside that is one column of forms or lists
+	// Fault is what is wrong with what was sent, shown on top and beside its field.
+	Fault *Problem
+
+	App       string // the name of the instance
+	Lang, Dir string
+	Language  string // its name in itself
+	Theme     string // "light", "dark" or "" for the system's
+	Accent    string // changes when the administrator's colour does; "" is ours
+	Path      string // of this page, for what comes back to it
+	Me        *Me    // who is signed in; nil on sign-in pages
+	Flashes   []string
+	Now       time.Time
+	words     *i18n.Locale
+}
+
+func (f *Frame) frame() *Frame { return f }
+
+// A Me is the person in the corner of the page.
+type Me struct {
+	Name, Username, Email string
+	Admin                 bool
+	Badge                 Avatar
+}
+
+// A Problem is a fault in the words of the page.
+type Problem struct {
+	i18n.Words
+	Field string
+}
+
+// An Avatar is what stands for somebody without a picture.
+type Avatar struct {
+	Initials string
+	Hue      int // 1 to 5, always the same for the same person
+}
+
+// avatarOf takes the first letters of the first and last word of a name.
+func avatarOf(name, id string) Avatar {
+	words := strings.FieldsFunc(name, func(r rune) bool { return !unicode.IsLetter(r) && !unicode.IsDigit(r) })
+	a := Avatar{Hue: 1}
+	for _, b := range []byte(id) {
+		a.Hue = (a.Hue*31+int(b))%5 + 1
+	}
+	if len(words) == 0 {
+		return a
+	}
+	first, _ := utf8.DecodeRuneInString(words[0])
+	a.Initials = string(unicode.ToUpper(first))
+	if last, _ := utf8.DecodeRuneInString(words[len(words)-1]); len(words) > 1 && last < 0x2e80 {
+		a.Initials += string(unicode.ToUpper(last))
+	}
+	return a
+}
+
+// Err is the text beside a field, or "".
+func (f *Frame) Err(field string) string {
+	if f.Fault == nil || f.Fault.Field != field {
+		return ""
+	}
+	return f.Fault.Text
+}
+
+// words is the language to answer r in.
+func (x *Web) words(r *http.Request) *i18n.Locale {
+	user := ""
+	if v, ok := signin.From(r.Context()); ok {
+		user = v.User.Locale
+	}
+	return i18n.For(edge.Locale(r, user))
+}
+
+// framed is any struct that embeds Frame.
+type framed interface{ frame() *Frame }
+
+// show renders a page with status 200, or 422 when it has a fault.
+func (x *Web) show(w http.ResponseWriter, r *http.Request, name string, p framed) error {
+	status := http.StatusOK
+	if p.frame().Fault != nil {
+		status = http.StatusUnprocessableEntity
+	}
+	return x.render(w, r, name, status, p)
+}
+
+func (x *Web) render(w http.ResponseWriter, r *http.Request, name string, status int, p framed) error {
+	f := p.frame()
+	if f.words == nil {
+		f.words = x.words(r)
+	}
+	set, err := x.sets.of(f.words.ID)
+	if err != nil {
+		return err
+	}
+	if err := x.fill(w, r, f); err != nil {
+		return err
+	}
+	var out bytes.Buffer
+	if err := set[name].ExecuteTemplate(&out, pages[name].layout, p); err != nil {
+		return err
+	}
+	w.Header().Set("Content-Type", "text/html; charset=utf-8")
+	w.Header().Set("Content-Language", f.Lang)
+	w.WriteHeader(status)
+	_, err = out.WriteTo(w)
+	return err
+}
+
+// fill sets the second part of a frame.
+func (x *Web) fill(w http.ResponseWriter, r *http.Request, f *Frame) error {
+	ctx := r.Context()
+	s, err := x.settings(ctx)
+	if err != nil {
+		return err
+	}
+	f.App, f.Lang, f.Dir, f.Now = s.AppName, f.words.ID, f.words.Dir(), edge.Now(ctx)
+	f.Language = f.words.T("language.name")
+	f.Accent = accentVersion(s.AccentColor)
+	f.Theme = themeOf(r)
+	f.Path = r.URL.EscapedPath()
+	if r.URL.RawQuery != "" && r.Method == http.MethodGet {
+		f.Path += "?" + r.URL.RawQuery
+	}
+	if v, ok := signin.From(ctx); ok {
+		f.Me = meOf(v.User)
+	}
+	f.Flashes = takeFlash(w, r, f.words)
+	return nil
+}
+
+func meOf(u directory.User) *Me {
+	return &Me{Name: u.Name(), Username: u.Username, Email: u.Email, Admin: u.Admin, Badge: avatarOf(u.Name(), u.ID)}
+}
+
+// problem is the fault of a form that is shown again, or nil when err is nothing that
+// a form can show: the caller then returns it.
+func (x *Web) problem(r *http.Request, err error) *Problem {
+	f := fault.Of(err)
+	switch f.Kind {
+	case fault.Invalid, fault.Conflict, fault.TooLarge, fault.TooMany, fault.Precondition:
+	default:
+		return nil
+	}
+	edge.Note(r.Context(), "refused", f.Code)
+	return &Problem{Words: x.words(r).Fault(f.Code, f.Kind.String(), f.Params), Field: f.Field}
+}
+
+// flashCookie carries what the next page says of what was done.
+const flashCookie = "flash"
+
+// flash lets the next page say the text of key.
+func flash(w http.ResponseWriter, r *http.Request, key string, args ...string) {
+	b, err := json.Marshal(append([]string{key}, args...))
+	if err != nil {
+		panic("web: strings are always JSON")
+	}
+	edge.SetCookie(w, r, flashCookie, base64.RawURLEncoding.EncodeToString(b), time.Minute)
+}
+
+// takeFlash reads what the last page left to say, once.
+func takeFlash(w http.ResponseWriter, r *http.Request, words *i18n.Locale) []string {
+	value := edge.ReadCookie(r, flashCookie)
+	if value == "" {
+		return nil
+	}
+	edge.SetCookie(w, r, flashCookie, "", -1)
+	b, err := base64.RawURLEncoding.DecodeString(value)
+	var parts []string
+	if err != nil || json.Unmarshal(b, &parts) != nil || len(parts)%2 != 1 || !strings.HasPrefix(parts[0], "flash.") || !words.Has(parts[0]) {
+		return nil
+	}
+	args := make([]any, 0, len(parts))
+	for _, p := range parts[1:] {
+		args = append(args, p)
+	}
+	return []string{words.T(parts[0], args...)}
+}
+
+// seen is where a request comes from, for its session.
+func seen(r *http.Request) signin.Seen {
+	return signin.Seen{Address: edge.Address(r.Context()), UserAgent: edge.UserAgent(r.Context())}
+}
+
+// actor is who acts, for the records.
+func actor(r *http.Request) audit.Actor { return audit.From(r.Context()) }
+
+// visitor is who is signed in, on a route that only lets such people in.
+func visitor(r *http.Request) signin.Visitor {
+	v, _ := signin.From(r.Context())
+	return v
+}
+
+// login keeps the handle of a session in the browser, and the person's own language.
+func login(w http.ResponseWriter, r *http.Request, l signin.Login) {
+	edge.SetCookie(w, r, signin.Cookie, l.Handle, l.MaxAge)
+	if l.Visitor.User.Locale != "" {
+		edge.SetCookie(w, r, localeCookie, l.Visitor.User.Locale, lookFor)
+	}
+}
+
+const (
+	localeCookie = "locale"
+	// lookFor is how long a browser remembers language and theme.
+	lookFor = 365 * 24 * time.Hour
+)
+
+// themeOf is what the theme cookie says. The module of the switch writes it too, so
+// it has the same plain name everywhere and is no secret.
+func themeOf(r *http.Request) string {
+	c, err := r.Cookie("theme")
+	if err != nil || c.Value != "light" && c.Value != "dark" {
+		return ""
+	}
+	return c.Value
+}
+
+// accentVersion names an accent in the address of /theme.css; "" is our own colour.
+func accentVersion(colour string) string {
+	if colour == "" || colour == "default" {
+		return ""
+	}
+	return url.QueryEscape(colour)
+}

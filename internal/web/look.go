@@ -1,0 +1,113 @@
+package web
+
+import (
+	"net/http"
+	"regexp"
+	"time"
+
+	"pocketid/internal/edge"
+	"pocketid/internal/i18n"
+	"pocketid/internal/signin"
+)
+
+func (x *Web) frameRoutes() []edge.Route {
+	return []edge.Route{
+		page("GET /{$}", edge.SignedIn, x.front),
+		page("GET /settings", edge.SignedIn, x.front),
+		page("GET /language", edge.Public, x.language),
+		page("POST /language", edge.Public, x.setLanguage),
+		page("POST /theme", edge.Public, x.setTheme),
+		{Pattern: "GET /theme.css", Access: edge.Open, Surface: edge.Page, Handler: x.themeSheet},
+		{Pattern: "GET /favicon.ico", Access: edge.Open, Surface: edge.Page, Handler: x.favicon},
+	}
+}
+
+// front leads to the page that the administrator chose as the first one.
+func (x *Web) front(w http.ResponseWriter, r *http.Request) error {
+	s, err := x.settings(r.Context())
+	if err != nil {
+		return err
+	}
+	// What was chosen for another version may not be a page here.
+	switch s.HomePageURL {
+	case accountPath, passkeysPath, sessionsPath:
+		return seeOther(w, s.HomePageURL)
+	}
+	return seeOther(w, accountPath)
+}
+
+type languagePage struct {
+	Frame
+	Back    string
+	Choices []languageChoice
+}
+
+type languageChoice struct {
+	ID, Name string
+	Chosen   bool
+}
+
+// language asks which language to speak.
+func (x *Web) language(w http.ResponseWriter, r *http.Request) error {
+	now := x.words(r)
+	p := languagePage{Frame: Frame{Title: now.T("language.title"), Seal: "globe"}, Back: inside(r.URL.Query().Get("back"), home)}
+	for _, id := range i18n.Locales() {
+		p.Choices = append(p.Choices, languageChoice{id, i18n.For(id).T("language.name"), id == now.ID})
+	}
+	return x.show(w, r, "language", &p)
+}
+
+// setLanguage keeps the choice in the browser and, for somebody who is signed in, in
+// the account.
+func (x *Web) setLanguage(w http.ResponseWriter, r *http.Request) error {
+	form, err := edge.Form(r)
+	if err != nil {
+		return err
+	}
+	id := i18n.For(form.Get("locale")).ID
+	if v, ok := signin.From(r.Context()); ok {
+		if _, err := x.directory.EditLook(r.Context(), actor(r), id, v.User.Theme); err != nil {
+			return err
+		}
+	}
+	edge.SetCookie(w, r, localeCookie, id, lookFor)
+	return seeOther(w, inside(form.Get("back"), home))
+}
+
+// setTheme is what the theme switch does without scripts.
+func (x *Web) setTheme(w http.ResponseWriter, r *http.Request) error {
+	form, err := edge.Form(r)
+	if err != nil {
+		return err
+	}
+	theme := form.Get("theme")
+	if theme != "light" && theme != "dark" {
+		theme = "auto"
+	}
+	http.SetCookie(w, &http.Cookie{Name: "theme", Value: theme, Path: "/", MaxAge: int(lookFor / time.Second),
+		Secure: x.public.Scheme == "https", SameSite: http.SameSiteLaxMode})
+	return seeOther(w, inside(form.Get("back"), home))
+}
+
+// colour is what may stand in a rule of a style sheet as a colour, and nothing else.
+var colour = regexp.MustCompile(`^(#[0-9a-fA-F]{3,8}|[a-zA-Z]{3,30}|(rgb|rgba|hsl|hsla|oklch|oklab|lab|lch)\([0-9a-zA-Z.,%/ +-]{1,80}\))$`)
+
+// themeSheet is the one rule that the administrator's colour makes.
+func (x *Web) themeSheet(w http.ResponseWriter, r *http.Request) error {
+	s, err := x.settings(r.Context())
+	if err != nil {
+		return err
+	}
+	w.Header().Set("Content-Type", "text/css; charset=utf-8")
+	w.Header().Set("Cache-Control", "public, max-age=86400")
+	if accentVersion(s.AccentColor) == "" || !colour.MatchString(s.AccentColor) {
+		return nil
+	}
+	_, err = w.Write([]byte(":root{--accent:" + s.AccentColor + "}\n"))
+	return err
+}
+
+// favicon is for those who ask where browsers used to.
+func (x *Web) favicon(w http.ResponseWriter, r *http.Request) error {
+	return seeOther(w, x.assets.URL("favicon.svg"))
+}

@@ -1,0 +1,149 @@
+package web
+
+import (
+	"embed"
+	"fmt"
+	"html/template"
+	"io/fs"
+	"strings"
+	"sync"
+	"time"
+
+	"pocketid/internal/i18n"
+)
+
+//go:embed ui
+var ui embed.FS
+
+// A kind says in which layout a page stands, and what it is rendered from.
+type kind struct {
+	layout string // "pocket" for sign-in pages, "house" for those inside
+	page   any
+}
+
+// pages is the registry of all pages. Each has a template of its name in
+// ui/pages, which the tests check against the type named here.
+var pages = map[string]kind{
+	"again":       {"pocket", againPage{}},
+	"code":        {"pocket", codePage{}},
+	"consent":     {"pocket", consentPage{}},
+	"error":       {"pocket", errorPage{}},
+	"language":    {"pocket", languagePage{}},
+	"login":       {"pocket", loginPage{}},
+	"logout":      {"pocket", logoutPage{}},
+	"select":      {"pocket", selectPage{}},
+	"setup":       {"pocket", setupPage{}},
+	"signed-out":  {"pocket", signedOutPage{}},
+	"wrong-host":  {"pocket", wrongHostPage{}},
+	"passkey-add": {"pocket", passkeyAddPage{}},
+}
+
+// sets holds one set of templates for each locale, made when it is first needed.
+type sets struct {
+	asset func(string) string
+	mu    sync.Mutex
+	m     map[string]map[string]*template.Template
+}
+
+// of is the set of a locale.
+func (s *sets) of(locale string) (map[string]*template.Template, error) {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	if set, ok := s.m[locale]; ok {
+		return set, nil
+	}
+	base, err := template.New("").Funcs(functions(i18n.For(locale), s.asset)).ParseFS(ui, "ui/*.html")
+	if err != nil {
+		return nil, err
+	}
+	set := make(map[string]*template.Template, len(pages))
+	for name := range pages {
+		clone, err := base.Clone()
+		if err != nil {
+			return nil, err
+		}
+		if set[name], err = clone.ParseFS(ui, "ui/pages/"+name+".html"); err != nil {
+			return nil, fmt.Errorf("page %s: %w", name, err)
+		}
+	}
+	if s.m == nil {
+		s.m = map[string]map[string]*template.Template{}
+	}
+	s.m[locale] = set
+	return set, nil
+}
+
+// functions are what templates can call, bound to one language.
+func functions(words *i18n.Locale, asset func(string) string) template.FuncMap {
+	use := func(name, class string) template.HTML {
+		return template.HTML(`<svg class="` + class + `" aria-hidden="true"><use href="` + asset("icons.svg") + `#` + name + `"/></svg>`)
+	}
+	return template.FuncMap{
+		"t":    words.T,
+		"rich": func(key string, args ...any) template.HTML { return rich(words, key, args...) },
+		"bold": func(s string) template.HTML { return "<b>" + template.HTML(template.HTMLEscapeString(s)) + "</b>" },
+		"code": func(s string) template.HTML {
+			return "<code>" + template.HTML(template.HTMLEscapeString(s)) + "</code>"
+		},
+		"asset":    asset,
+		"icon":     func(name string) template.HTML { return use(name, "i") },
+		"flip":     func(name string) template.HTML { return use(name, "i flip") },
+		"mark":     func() template.HTML { return use("mark", "mark") },
+		"date":     words.Date,
+		"datetime": words.DateTime,
+		"ago":      words.Relative,
+		"number":   words.Number,
+		"machine":  func(t time.Time) string { return t.UTC().Format(time.RFC3339) },
+		"dict":     dict,
+		"list":     func(v ...any) []any { return v },
+		"has":      words.Has,
+	}
+}
+
+// rich is the text of a key in which arguments of type template.HTML keep their
+// markup. The text itself and all other arguments are escaped.
+func rich(words *i18n.Locale, key string, args ...any) template.HTML {
+	plain, marked := make([]any, len(args)), []string{}
+	for i, a := range args {
+		if h, ok := a.(template.HTML); ok && i%2 == 1 {
+			plain[i] = fmt.Sprintf("\x00%d\x00", len(marked)/2)
+			marked = append(marked, plain[i].(string), string(h))
+			continue
+		}
+		plain[i] = a
+	}
+	// The escaper turns NUL into U+FFFD, so the marks are put back before it sees them.
+	parts := strings.Split(words.T(key, plain...), "\x00")
+	var b strings.Builder
+	for i, part := range parts {
+		if i%2 == 0 {
+			b.WriteString(template.HTMLEscapeString(part))
+			continue
+		}
+		for j := 0; j < len(marked); j += 2 {
+			if marked[j] == "\x00"+part+"\x00" {
+				b.WriteString(marked[j+1])
+			}
+		}
+	}
+	return template.HTML(b.String())
+}
+
+// dict makes a map of pairs, for the data of a part.
+func dict(pairs ...any) (map[string]any, error) {
+	if len(pairs)%2 != 0 {
+		return nil, fmt.Errorf("dict: %d arguments are no pairs", len(pairs))
+	}
+	m := make(map[string]any, len(pairs)/2)
+	for i := 0; i < len(pairs); i += 2 {
+		name, ok := pairs[i].(string)
+		if !ok {
+			return nil, fmt.Errorf("dict: %v is no name", pairs[i])
+		}
+		m[name] = pairs[i+1]
+	}
+	return m, nil
+}
+
+// assetTree is the tree that is served under the hash.
+func assetTree() (fs.FS, error) { return fs.Sub(ui, "ui/assets") }

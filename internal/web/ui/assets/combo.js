@@ -1,0 +1,48 @@
+// <combo-box> around <label> + <select multiple>: becomes chips and a filterable list. The select stays the value that is sent.
+customElements.define('combo-box', class extends HTMLElement {
+  connectedCallback() {
+    const sel = this.querySelector('select'), label = this.querySelector('label');
+    const el = (n, a = {}) => { const x = document.createElement(n); for (const k in a) k === 'text' ? x.textContent = a[k] : x.setAttribute(k, a[k]); return x; };
+    const id = sel.id + '-find', input = el('input', { id, role: 'combobox', autocomplete: 'off', 'aria-expanded': 'false', 'aria-controls': id + '-list', 'aria-autocomplete': 'list', placeholder: this.getAttribute('placeholder') || '' });
+    const list = el('ul', { id: id + '-list', role: 'listbox', class: 'combo-list', 'aria-label': label.textContent, hidden: '' });
+    const chips = el('div', { class: 'picks' });
+    label.htmlFor = id; sel.hidden = true;
+    const box = el('div', { class: 'combo-field' }); box.append(input, list);
+    this.append(chips, box);
+    let active = -1;
+    const drawChips = () => {
+      chips.replaceChildren(...[...sel.selectedOptions].map(o => {
+        const c = el('span', { class: 'chip on', text: o.text }), x = el('button', { type: 'button', 'aria-label': (this.getAttribute('remove') || 'Remove') + ' ' + o.text });
+        x.innerHTML = `<svg class="i" aria-hidden="true"><use href="${new URL('icons.svg', import.meta.url).pathname}#x"/></svg>`;
+        x.onclick = () => { o.selected = false; drawChips(); input.focus(); };
+        c.append(x); return c;
+      }));
+      chips.hidden = !chips.childElementCount;
+    };
+    const open = on => { list.hidden = !on; input.setAttribute('aria-expanded', on); if (!on) { active = -1; input.removeAttribute('aria-activedescendant'); } };
+    const draw = () => {
+      const q = input.value.trim().toLocaleLowerCase();
+      list.replaceChildren(...[...sel.options].filter(o => !o.selected && o.text.toLocaleLowerCase().includes(q)).map((o, i) => {
+        const li = el('li', { role: 'option', id: `${id}-${i}`, text: o.text, 'aria-selected': 'false' });
+        li.onpointerdown = e => { e.preventDefault(); pick(o); };
+        li.option = o; return li;
+      }));
+      active = -1; open(list.childElementCount > 0);
+    };
+    const pick = o => { o.selected = true; input.value = ''; drawChips(); open(false); };
+    const move = d => {
+      if (list.hidden) return draw();
+      const n = list.children.length; active = (active + d + n) % n;
+      [...list.children].forEach((li, i) => li.setAttribute('aria-selected', i === active));
+      input.setAttribute('aria-activedescendant', list.children[active].id); list.children[active].scrollIntoView({ block: 'nearest' });
+    };
+    input.addEventListener('input', draw); input.addEventListener('focus', draw); input.addEventListener('blur', () => open(false));
+    input.addEventListener('keydown', e => {
+      if (e.key === 'ArrowDown' || e.key === 'ArrowUp') { e.preventDefault(); move(e.key === 'ArrowDown' ? 1 : -1); }
+      else if (e.key === 'Enter' && !list.hidden) { e.preventDefault(); pick((list.children[active] || list.children[0]).option); }
+      else if (e.key === 'Escape' && !list.hidden) { e.stopPropagation(); open(false); }
+      else if (e.key === 'Backspace' && !input.value && sel.selectedOptions.length) { [...sel.selectedOptions].at(-1).selected = false; drawChips(); draw(); }
+    });
+    drawChips();
+  }
+});

@@ -1,0 +1,116 @@
+// @ts-check
+// A form with data-begin and data-finish is a passkey ceremony: begin gives the options, the browser asks the person,
+// finish takes the answer and says where to go. With data-conditional the field offers passkeys by itself.
+const forms = document.querySelectorAll('form[data-begin]');
+const b64 = b => btoa(String.fromCharCode(...new Uint8Array(b))).replaceAll('+', '-').replaceAll('/', '_').replaceAll('=', '');
+const bytes = s => Uint8Array.from(atob(s.replaceAll('-', '+').replaceAll('_', '/')), c => c.charCodeAt(0));
+const list = l => (l || []).map(c => ({ ...c, id: bytes(c.id) }));
+
+/** Options as navigator.credentials wants them, also where the browser cannot parse JSON itself. */
+function parse(kind, o) {
+  const K = window.PublicKeyCredential, f = kind === 'get' ? 'parseRequestOptionsFromJSON' : 'parseCreationOptionsFromJSON';
+  if (K[f]) return K[f](o);
+  const p = { ...o, challenge: bytes(o.challenge) };
+  if (kind === 'get') return { ...p, allowCredentials: list(o.allowCredentials) };
+  return { ...p, user: { ...o.user, id: bytes(o.user.id) }, excludeCredentials: list(o.excludeCredentials) };
+}
+
+/** The answer as JSON. Some passkey managers hand out objects without a working toJSON. */
+function plain(c) {
+  try { return c.toJSON(); } catch { /* by hand */ }
+  const r = c.response, out = { clientDataJSON: b64(r.clientDataJSON) };
+  for (const k of ['attestationObject', 'authenticatorData', 'signature', 'userHandle']) if (r[k]) out[k] = b64(r[k]);
+  if (r.getTransports) out.transports = r.getTransports();
+  return { id: c.id, rawId: b64(c.rawId), type: c.type, authenticatorAttachment: c.authenticatorAttachment || undefined,
+    clientExtensionResults: c.getClientExtensionResults(), response: out };
+}
+
+async function post(path, body) {
+  let res;
+  try {
+    res = await fetch(path, { method: 'POST', headers: { 'Content-Type': 'application/json' }, body: JSON.stringify(body) });
+  } catch { throw { name: 'network' }; }
+  const out = await res.json().catch(() => ({}));
+  if (!res.ok) throw { answer: out, code: out.code };
+  return out;
+}
+
+for (const form of forms) {
+  const d = form.dataset, words = JSON.parse(d.words || '{}'), button = form.querySelector('button.primary');
+  const problem = document.querySelector('[data-problem]'), busy = on => { button.disabled = on; form.setAttribute('aria-busy', on); };
+  /** @type {AbortController|undefined} */ let waiting;
+  let timer = 0;
+
+  const clear = () => {
+    problem.hidden = true;
+    form.querySelectorAll('[aria-invalid]').forEach(i => i.removeAttribute('aria-invalid'));
+    form.querySelectorAll('p.error').forEach(e => e.remove());
+  };
+  const say = (title, text, field) => {
+    problem.querySelector('[data-problem-title]').textContent = title || '';
+    problem.querySelector('[data-problem-text]').textContent = text || '';
+    problem.hidden = false;
+    const input = field && form.elements[field];
+    if (input) {
+      const p = document.createElement('p');
+      p.className = 'error'; p.id = field + '-e'; p.textContent = text;
+      input.setAttribute('aria-invalid', 'true'); input.setAttribute('aria-describedby', p.id);
+      input.after(p); input.focus();
+    } else problem.focus();
+    if (d.again) button.querySelector('span').textContent = d.again;
+  };
+  const fault = e => {
+    if (e.answer?.code) return say(e.answer.title, [e.answer.error, e.answer.cure].filter(Boolean).join(' '), e.answer.details?.fields?.[0]?.field);
+    const w = words[e.name] || words.other || ['', String(e)];
+    say(w[0], w[1]);
+  };
+  const start = () => {
+    const v = Object.fromEntries(new FormData(form));
+    return post(d.begin, { redirect: d.redirect, hint: '', token: v.token, profile: d.profile ? v : undefined });
+  };
+  const finish = async (c, begun) => {
+    const out = await post(d.finish, { id: begun.id, answer: plain(c), redirect: d.redirect });
+    location.assign(out.next);
+  };
+
+  /** The field offers passkeys until somebody asks for the dialog; the challenge is renewed before it runs out. */
+  async function offer() {
+    try {
+      if (!await PublicKeyCredential.isConditionalMediationAvailable?.()) return;
+      const begun = await start();
+      waiting = new AbortController();
+      timer = setTimeout(() => { waiting?.abort('renew'); offer(); }, Math.max(30, begun.expiresIn - 30) * 1000);
+      const c = await navigator.credentials.get({ mediation: 'conditional', signal: waiting.signal, publicKey: parse('get', begun.options) });
+      clearTimeout(timer); busy(true);
+      await finish(c, begun);
+    } catch (e) {
+      if (e === 'renew' || e === 'modal' || e?.name === 'AbortError' || e?.name === 'NotAllowedError') return;
+      busy(false);
+      if (e?.answer) { fault(e); offer(); } // what nobody asked for fails in silence, an answer that was refused does not
+    }
+  }
+
+  form.addEventListener('submit', async ev => {
+    ev.preventDefault();
+    clear(); clearTimeout(timer); waiting?.abort('modal'); busy(true);
+    try {
+      const begun = await start(), publicKey = parse(d.kind, begun.options);
+      const c = d.kind === 'get' ? await navigator.credentials.get({ publicKey }) : await navigator.credentials.create({ publicKey });
+      await finish(c, begun);
+    } catch (e) {
+      busy(false); fault(e);
+      if (d.conditional) offer();
+    }
+  });
+  addEventListener('pageshow', e => { if (e.persisted) busy(false); });
+
+  if (!window.PublicKeyCredential || !isSecureContext) {
+    const w = words[isSecureContext ? 'NotSupportedError' : 'SecurityError'];
+    say(w[0], w[1]); busy(true); document.body.focus();
+  } else {
+    if (d.conditional) offer();
+    document.documentElement.dataset.ready = '1';
+  }
+  const address = document.querySelector('[data-public]'); // set-up: is this the address that passkeys will be bound to?
+  if (address && address.dataset.public !== location.origin) { address.hidden = true; document.querySelector('[data-elsewhere]').hidden = false; busy(true); }
+}
