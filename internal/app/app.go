@@ -14,7 +14,9 @@ import (
 	"pocketid/internal/jobs"
 	"pocketid/internal/oidc"
 	"pocketid/internal/secret"
+	"pocketid/internal/settings"
 	"pocketid/internal/signin"
+	"pocketid/internal/web"
 )
 
 // App is the house: every part built and given to those above it. It runs
@@ -115,6 +117,13 @@ func (a *App) serving(ctx context.Context) error {
 	if err := a.OIDC.Keys().Start(ctx); err != nil {
 		return fmt.Errorf("signing keys: %w", err)
 	}
+	pages, err := web.New(web.Config{
+		Directory: a.Directory, SignIn: a.SignIn, OIDC: a.OIDC,
+		Settings: settings.Reader(a.DB), PublicURL: a.config.PublicURL,
+	})
+	if err != nil {
+		return fmt.Errorf("pages: %w", err)
+	}
 	server, err := edge.New(edge.Config{
 		PublicURL:     a.config.PublicURL,
 		TrustProxy:    a.config.TrustProxy,
@@ -123,7 +132,8 @@ func (a *App) serving(ctx context.Context) error {
 		NoLimits:      a.config.NoRateLimits,
 		Log:           a.log,
 		Identify:      a.identify,
-	}, a.Routes())
+		RenderError:   pages.RenderError,
+	}, a.routes(pages))
 	if err != nil {
 		return fmt.Errorf("routes: %w", err)
 	}

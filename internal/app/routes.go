@@ -4,13 +4,14 @@ import (
 	"slices"
 
 	"pocketid/internal/edge"
+	"pocketid/internal/web"
 )
 
-// Routes is every address that the server answers, and who may use it. The
+// routes is every address that the server answers, and who may use it. The
 // pages list their own, one file a page; the golden file of this package shows
 // all of them on one screen.
-func (a *App) Routes() []edge.Route {
-	return slices.Concat(a.health(), a.protocol())
+func (a *App) routes(pages *web.Web) []edge.Route {
+	return slices.Concat(a.health(), a.protocol(), pages.Routes())
 }
 
 // health are the addresses for those who run the server.
@@ -32,6 +33,7 @@ func (a *App) protocol() []edge.Route {
 		{Pattern: "GET /authorize", Access: edge.Protocol, Surface: edge.Page, Handler: p.Authorize},
 		{Pattern: "POST /authorize", Access: edge.Protocol, Surface: edge.Page, Handler: p.Authorize},
 		{Pattern: "GET /authorize/next", Access: edge.Public, Surface: edge.Page, Handler: p.Next},
+
 		{Pattern: "POST /api/oidc/token", Access: edge.Protocol, Surface: edge.OAuth, Limit: edge.LimitToken, CORS: true, Handler: p.Token},
 		{Pattern: "GET /api/oidc/userinfo", Access: edge.Protocol, Surface: edge.Bearer, CORS: true, Handler: p.Userinfo},
 		{Pattern: "POST /api/oidc/userinfo", Access: edge.Protocol, Surface: edge.Bearer, CORS: true, Handler: p.Userinfo},
