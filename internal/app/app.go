@@ -27,6 +27,7 @@ type App struct {
 	Directory *directory.Directory
 	SignIn    *signin.SignIn
 	OIDC      *oidc.Provider
+	Web       *web.Web // nil beside a server
 
 	config   Config
 	log      *slog.Logger
@@ -117,7 +118,8 @@ func (a *App) serving(ctx context.Context) error {
 	if err := a.OIDC.Keys().Start(ctx); err != nil {
 		return fmt.Errorf("signing keys: %w", err)
 	}
-	pages, err := web.New(web.Config{
+	var err error
+	a.Web, err = web.New(web.Config{
 		Directory: a.Directory, SignIn: a.SignIn, OIDC: a.OIDC,
 		Settings: settings.Reader(a.DB), PublicURL: a.config.PublicURL,
 	})
@@ -132,8 +134,8 @@ func (a *App) serving(ctx context.Context) error {
 		NoLimits:      a.config.NoRateLimits,
 		Log:           a.log,
 		Identify:      a.identify,
-		RenderError:   pages.RenderError,
-	}, a.routes(pages))
+		RenderError:   a.Web.RenderError,
+	}, a.Routes())
 	if err != nil {
 		return fmt.Errorf("routes: %w", err)
 	}

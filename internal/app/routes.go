@@ -4,14 +4,13 @@ import (
 	"slices"
 
 	"pocketid/internal/edge"
-	"pocketid/internal/web"
 )
 
-// routes is every address that the server answers, and who may use it. The
+// Routes is every address that the server answers, and who may use it. The
 // pages list their own, one file a page; the golden file of this package shows
 // all of them on one screen.
-func (a *App) routes(pages *web.Web) []edge.Route {
-	return slices.Concat(a.health(), a.protocol(), pages.Routes())
+func (a *App) Routes() []edge.Route {
+	return slices.Concat(a.health(), a.protocol(), a.Web.Routes())
 }
 
 // health are the addresses for those who run the server.

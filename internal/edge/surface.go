@@ -192,18 +192,34 @@ func (s *Server) answer(surface Surface, w http.ResponseWriter, r *http.Request,
 	case Bearer:
 		bearer(w, f, status)
 	case Problem:
-		problem(w, r, f, status, i18n.For(i18n.Source))
+		problem(w, r, f, status)
 	case Script:
-		problem(w, r, f, status, i18n.For(Locale(r, "")))
+		told(w, r, f, status)
 	default:
 		s.page(w, r, f, status)
 	}
 }
 
 // problem writes the members that clients of the incumbent read and those of
-// RFC 9457 together. Programs read the code, people the words.
-func problem(w http.ResponseWriter, r *http.Request, f *fault.Error, status int, in *i18n.Locale) {
-	words := in.Fault(f.Code, f.Kind.String(), f.Params)
+// RFC 9457 together. The words are English: programs read the code.
+func problem(w http.ResponseWriter, r *http.Request, f *fault.Error, status int) {
+	body := problemBody(r, f, status, i18n.For(i18n.Source).Fault(f.Code, f.Kind.String(), f.Params))
+	mediaType := "application/json"
+	if strings.Contains(r.Header.Get("Accept"), "application/problem+json") {
+		mediaType = "application/problem+json"
+	}
+	writeJSON(w, mediaType, status, body)
+}
+
+// told writes a problem in the words that a page shows.
+func told(w http.ResponseWriter, r *http.Request, f *fault.Error, status int) {
+	words := i18n.For(Locale(r, "")).Fault(f.Code, f.Kind.String(), f.Params)
+	body := problemBody(r, f, status, words)
+	body["title"], body["cure"] = words.Title, words.Cure
+	writeJSON(w, "application/json", status, body)
+}
+
+func problemBody(r *http.Request, f *fault.Error, status int, words i18n.Words) map[string]any {
 	details := map[string]any{}
 	for name, value := range f.Params {
 		details[name] = value
@@ -216,20 +232,10 @@ func problem(w http.ResponseWriter, r *http.Request, f *fault.Error, status int,
 		"error": words.Text, "code": f.Code, "details": details, "request_id": id,
 		"type": "about:blank", "title": http.StatusText(status), "status": status, "detail": words.Text,
 	}
-	if words.Title != "" {
-		body["title"] = words.Title
-	}
-	if words.Cure != "" {
-		body["cure"] = words.Cure
-	}
 	if id != "" {
 		body["instance"] = "urn:uuid:" + id
 	}
-	mediaType := "application/json"
-	if strings.Contains(r.Header.Get("Accept"), "application/problem+json") {
-		mediaType = "application/problem+json"
-	}
-	writeJSON(w, mediaType, status, body)
+	return body
 }
 
 // oauth writes RFC 6749 §5.2. All is 400 there but what HTTP itself has a word for.
