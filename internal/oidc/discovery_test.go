@@ -2,9 +2,11 @@ package oidc
 
 import (
 	"bytes"
+	"compress/gzip"
 	"context"
 	"encoding/json"
 	"flag"
+	"io"
 	"net/http"
 	"net/http/httptest"
 	"os"
@@ -114,6 +116,22 @@ func TestDocumentsAreCachedAndOpenToAll(t *testing.T) {
 			if again := fetch(h, "GET", path, "If-None-Match", other); again.Code != 200 || again.Body.Len() == 0 {
 				t.Errorf("%s with %s: %d", path, other, again.Code)
 			}
+		}
+		packed := fetch(h, "GET", path, "Accept-Encoding", "br, gzip")
+		if enc := packed.Header().Get("Content-Encoding"); (enc == "gzip") != (got.Body.Len() >= worthPacking) {
+			t.Errorf("%s: %d bytes go out as %q", path, got.Body.Len(), enc)
+		} else if enc == "gzip" {
+			z, err := gzip.NewReader(packed.Body)
+			must(t, err)
+			if text, err := io.ReadAll(z); err != nil || !bytes.Equal(text, got.Body.Bytes()) {
+				t.Errorf("%s: compressed it says %s, %v", path, text, err)
+			}
+			if packed.Header().Get("Vary") != "Accept-Encoding" || packed.Header().Get("ETag") != "W/"+tag {
+				t.Errorf("%s: compressed, the header is %v", path, packed.Header())
+			}
+		}
+		if refused := fetch(h, "GET", path, "Accept-Encoding", "gzip;q=0"); refused.Header().Get("Content-Encoding") != "" {
+			t.Errorf("%s: sends gzip to who refuses it", path)
 		}
 		if head := fetch(h, "HEAD", path); head.Code != 200 || head.Header().Get("ETag") != tag {
 			t.Errorf("HEAD %s: %d", path, head.Code)
@@ -232,6 +250,7 @@ func BenchmarkDiscovery(b *testing.B) {
 	for _, path := range []string{"/.well-known/openid-configuration", "/.well-known/jwks.json"} {
 		b.Run(path[len("/.well-known/"):], func(b *testing.B) {
 			r := httptest.NewRequest("GET", path, nil)
+			r.Header.Set("Accept-Encoding", "gzip")
 			w := discard{}
 			b.ReportAllocs()
 			for b.Loop() {

@@ -342,7 +342,7 @@ func (rp *relyingParty) fetch(ctx context.Context, maxAge time.Duration) error {
 		return err
 	}
 	var set struct{ Keys []json.RawMessage }
-	if err := json.Unmarshal(r.jwks.body, &set); err != nil {
+	if err := json.Unmarshal(r.jwks.plain.body, &set); err != nil {
 		return err
 	}
 	rp.keys, rp.until = map[string]crypto.PublicKey{}, time.Now().Add(maxAge)

@@ -133,7 +133,7 @@ func published(t *testing.T, k *Keyring) []string {
 	var set struct {
 		Keys []struct{ Kid, Alg, Use string }
 	}
-	must(t, json.Unmarshal(r.jwks.body, &set))
+	must(t, json.Unmarshal(r.jwks.plain.body, &set))
 	var ids []string
 	for _, key := range set.Keys {
 		if key.Use != "sig" || key.Alg == "" {
