@@ -124,7 +124,7 @@ func TestReservedClaims(t *testing.T) {
 	}
 }
 
-// threats 57, 48: one name means one account, whatever its case and its
+// One name means one account, whatever its case and its
 // encoding, and whether it is asked for as a username or as an address.
 func TestNamesAreUnique(t *testing.T) {
 	each(t, func(t *testing.T, b *book) {

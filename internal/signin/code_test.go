@@ -114,7 +114,7 @@ func TestMakingACode(t *testing.T) {
 	})
 }
 
-// threats 6, 51: what is stored is a MAC under a key of its own: neither the
+// threats 6: what is stored is a MAC under a key of its own: neither the
 // code nor its plain hash is in the table, and the hash of something else is
 // no code.
 func TestCodeIsStoredAsItsMAC(t *testing.T) {

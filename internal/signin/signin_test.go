@@ -6,6 +6,9 @@ import (
 )
 
 // The main road: set-up, a second passkey, sign-in with both, sign out.
+//
+// threats 47: a verified user is phr and never phrh, because managers say that
+// they have verified when they have not.
 func TestMainRoad(t *testing.T) {
 	each(t, func(t *testing.T, h *house) {
 		h.openSetup()
