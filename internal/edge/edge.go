@@ -269,6 +269,9 @@ func (s *Server) admit(p *response, r *http.Request, st *state, route *Route) (*
 	if r.ContentLength > st.maxBody {
 		return nil, errTooLarge.Because("Content-Length %d", r.ContentLength)
 	}
+	if r.Body == nil {
+		r.Body = http.NoBody // a request made by hand
+	}
 	r.Body = http.MaxBytesReader(p.w, r.Body, st.maxBody)
 	if route.Access == Open {
 		return r, nil
