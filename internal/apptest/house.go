@@ -1,0 +1,142 @@
+// Package apptest is the whole house in memory: the server that production
+// runs, people with browsers and passkeys, and applications that people sign
+// in to. A test of it reads as a story, and time in it passes by time.Sleep.
+package apptest
+
+import (
+	"bytes"
+	"context"
+	"strings"
+	"sync"
+	"testing"
+	"testing/synctest"
+	"time"
+
+	"pocketid/internal/app"
+	"pocketid/internal/audit"
+	"pocketid/internal/dbtest"
+	"pocketid/internal/directory"
+)
+
+// URL is where the house is, in memory.
+const URL = "https://id.example.test"
+
+// House is a running server without a network.
+type House struct {
+	t   testing.TB
+	App *app.App
+
+	log   *log
+	peers int // how many machines there are, each with an address of its own
+}
+
+// Both runs fn on each engine with a house of its own, in a bubble whose time
+// passes by sleeping. Settings are lines as in the environment.
+func Both(t *testing.T, fn func(t *testing.T, h *House), settings ...string) {
+	t.Helper()
+	dbtest.Engines(t, func(t *testing.T, dsn string) {
+		synctest.Test(t, func(t *testing.T) { fn(t, Open(t, dsn, settings...)) })
+	})
+}
+
+// SQLite is Both on SQLite alone, for what has nothing to do with the engine.
+func SQLite(t *testing.T, fn func(t *testing.T, h *House), settings ...string) {
+	t.Helper()
+	t.Run(dbtest.SQLite, func(t *testing.T) {
+		dsn := dbtest.DSN(t, dbtest.SQLite)
+		synctest.Test(t, func(t *testing.T) { fn(t, Open(t, dsn, settings...)) })
+	})
+}
+
+// Config is the configuration of a house over a database.
+func Config(t testing.TB, dsn string, settings ...string) app.Config {
+	t.Helper()
+	c, err := app.Load(append([]string{
+		"APP_URL=" + URL, "DB_CONNECTION_STRING=" + dsn, "ENCRYPTION_KEY=the key of a house for tests", "LOG_LEVEL=debug", "LOG_JSON=true",
+	}, settings...), "")
+	if err != nil {
+		t.Fatal(err)
+	}
+	c.NewKey = keyMaker()
+	return c
+}
+
+// Open starts a house over a database; the end of the test closes it. Jobs run
+// as in production. The care of signing keys does not, because it would look at
+// the database for each five seconds that a test sleeps: see KeepKeys.
+func Open(t testing.TB, dsn string, settings ...string) *House {
+	t.Helper()
+	h := &House{t: t, log: &log{}}
+	c := Config(t, dsn, settings...)
+	a, err := app.New(t.Context(), c, c.Logger(h.log))
+	if err != nil {
+		t.Fatal(err)
+	}
+	h.App = a
+	a.Jobs.Poll = time.Hour // its own commits wake it
+	ctx, stop := context.WithCancel(context.Background())
+	var working sync.WaitGroup
+	working.Go(func() { a.Jobs.Run(ctx) })
+	t.Cleanup(func() {
+		stop()
+		working.Wait()
+		if err := a.Close(); err != nil {
+			t.Error(err)
+		}
+		for _, line := range strings.Split(h.Log(), "\n") {
+			if strings.Contains(line, `"level":"ERROR"`) && !h.log.expected {
+				t.Errorf("the log has an error: %s", line)
+			}
+		}
+	})
+	if _, err := a.SignIn.OpenSetup(t.Context(), audit.System("serve")); err != nil {
+		t.Fatal(err)
+	}
+	return h
+}
+
+// KeepKeys looks after the signing keys until the test ends, as production does.
+func (h *House) KeepKeys() {
+	ctx, stop := context.WithCancel(context.Background())
+	var working sync.WaitGroup
+	working.Go(func() { h.App.OIDC.Keys().Run(ctx, func(err error) { h.t.Error(err) }) })
+	h.t.Cleanup(func() { stop(); working.Wait() })
+}
+
+// Settle lets everything go on until all wait: jobs that were due are done.
+func (h *House) Settle() { synctest.Wait() }
+
+// Log is what the server has logged so far.
+func (h *House) Log() string { return h.log.String() }
+
+// ErrorsExpected lets the server log errors, which otherwise fail the test.
+func (h *House) ErrorsExpected() { h.log.expected = true }
+
+// Change changes a user as an administrator would on the command line.
+func (h *House) Change(fn func(ctx context.Context, by audit.Actor, d *directory.Directory) error) {
+	h.t.Helper()
+	if err := fn(h.t.Context(), audit.System("cli"), h.App.Directory); err != nil {
+		h.t.Fatal(err)
+	}
+}
+
+// log is what the server writes, for tests that look for secrets in it.
+type log struct {
+	mu       sync.Mutex
+	text     bytes.Buffer
+	expected bool
+}
+
+// Write takes a line.
+func (l *log) Write(b []byte) (int, error) {
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	return l.text.Write(b)
+}
+
+// String is everything so far.
+func (l *log) String() string {
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	return l.text.String()
+}

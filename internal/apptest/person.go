@@ -1,0 +1,161 @@
+package apptest
+
+import (
+	"context"
+	"encoding/json"
+	"net/http"
+	"net/url"
+	"testing"
+	"time"
+
+	"github.com/descope/virtualwebauthn"
+
+	"pocketid/internal/audit"
+	"pocketid/internal/directory"
+)
+
+// Person is somebody with an account, a browser and a passkey in it.
+type Person struct {
+	*Browser
+	ID, Name string
+
+	h    *House
+	t    testing.TB
+	keys virtualwebauthn.Authenticator
+}
+
+// ceremony is the first half of one.
+type ceremony struct {
+	ID      string          `json:"id"`
+	Options json.RawMessage `json:"options"`
+}
+
+// onward is the answer to the second half.
+type onward struct {
+	Next string `json:"next"`
+}
+
+// relyingParty is the house, as a passkey sees it.
+var relyingParty = virtualwebauthn.RelyingParty{ID: "id.example.test", Name: "Pocket ID", Origin: URL}
+
+// newPerson is somebody with a new browser and no passkey yet.
+func (h *House) newPerson(name string) *Person {
+	return &Person{Browser: h.Browser(), Name: name, h: h, t: h.t,
+		keys: virtualwebauthn.NewAuthenticatorWithOptions(virtualwebauthn.AuthenticatorOptions{BackupEligible: true, BackupState: true})}
+}
+
+// Profile is what the set-up page asks for.
+func Profile(name string) map[string]string {
+	return map[string]string{"username": name, "email": name + "@example.test", "firstName": name, "lastName": "Example"}
+}
+
+// SetUp makes the first account by the set-up page. Its owner is signed in.
+func (h *House) SetUp() *Person {
+	h.t.Helper()
+	p := h.newPerson("admin")
+	page := p.Open("/")
+	if page.URL.Path != "/setup" || page.Status != http.StatusOK {
+		h.t.Fatalf("a new house does not lead to set-up: %s", page)
+	}
+	if status, code := p.Create("/setup", map[string]any{"profile": Profile(p.Name)}); code != "" {
+		h.t.Fatalf("set-up: %d %s", status, code)
+	}
+	return p
+}
+
+// User makes somebody with an account, who came in by a one-time link, added a
+// passkey, and is signed out again.
+func (h *House) User(name string) *Person {
+	h.t.Helper()
+	p := h.newPerson(name)
+	h.Change(func(ctx context.Context, by audit.Actor, d *directory.Directory) error {
+		u, err := d.AddUserAs(ctx, by, directory.NewUser{Username: name, Email: name + "@example.test", FirstName: name, LastName: "Example"})
+		p.ID = u.ID
+		return err
+	})
+	code, _, err := h.App.SignIn.MakeLoginLink(h.t.Context(), audit.System("cli"), name, time.Hour)
+	if err != nil {
+		h.t.Fatal(err)
+	}
+	p.Open("/lc/" + code)
+	if page := p.Submit("/lc", url.Values{"code": {code}}); page.URL.Path != "/settings/account/passkeys/add" {
+		h.t.Fatalf("the one-time link of %s leads to %s", name, page)
+	}
+	if status, code := p.Create("/settings/account/passkeys", map[string]any{}); code != "" {
+		h.t.Fatalf("the first passkey of %s: %d %s", name, status, code)
+	}
+	p.SignOut()
+	return p
+}
+
+// Create makes a new passkey by the ceremony at a path. It returns the status
+// and the code of the fault that refused it, if one did.
+func (p *Person) Create(path string, begin any) (int, string) {
+	p.t.Helper()
+	var c ceremony
+	if status, code := p.Call(path+"/begin", begin, &c); code != "" {
+		return status, code
+	}
+	options, err := virtualwebauthn.ParseAttestationOptions(string(c.Options))
+	if err != nil {
+		p.t.Fatalf("options of %s: %v: %s", path, err, c.Options)
+	}
+	key := virtualwebauthn.NewCredential(virtualwebauthn.KeyTypeEC2)
+	answer := virtualwebauthn.CreateAttestationResponse(relyingParty, p.keys, key, *options)
+	var next onward
+	if status, code := p.Call(path+"/finish", map[string]any{"id": c.ID, "answer": json.RawMessage(answer)}, &next); code != "" {
+		return status, code
+	}
+	p.ID = options.UserID
+	p.keys.Options.UserHandle = []byte(options.UserID)
+	p.keys.AddCredential(key)
+	return http.StatusOK, ""
+}
+
+// Prove proves with a passkey who this is, by the ceremony at a path, and
+// returns where the page would go on to.
+func (p *Person) Prove(path, redirect string) (next, code string) {
+	p.t.Helper()
+	var c ceremony
+	if _, code := p.Call(path+"/begin", map[string]any{"redirect": redirect}, &c); code != "" {
+		return "", code
+	}
+	options, err := virtualwebauthn.ParseAssertionOptions(string(c.Options))
+	if err != nil {
+		p.t.Fatalf("options of %s: %v: %s", path, err, c.Options)
+	}
+	if len(p.keys.Credentials) == 0 {
+		p.t.Fatalf("%s has no passkey", p.Name)
+	}
+	key := &p.keys.Credentials[len(p.keys.Credentials)-1]
+	answer := virtualwebauthn.CreateAssertionResponse(relyingParty, p.keys, *key, *options)
+	var on onward
+	if _, code := p.Call(path+"/finish", map[string]any{"id": c.ID, "answer": json.RawMessage(answer), "redirect": redirect}, &on); code != "" {
+		return "", code
+	}
+	return on.Next, ""
+}
+
+// SignIn signs in by the sign-in page.
+func (p *Person) SignIn() {
+	p.t.Helper()
+	p.Open("/login")
+	if _, code := p.Prove("/login", ""); code != "" {
+		p.t.Fatalf("%s cannot sign in: %s", p.Name, code)
+	}
+}
+
+// SignOut ends the session of this browser.
+func (p *Person) SignOut() {
+	p.t.Helper()
+	if page := p.Submit("/logout", url.Values{}); page.URL.Path != "/signed-out" {
+		p.t.Fatalf("%s cannot sign out: %s", p.Name, page)
+	}
+}
+
+// Elsewhere is the same person with the same passkeys at another browser.
+func (p *Person) Elsewhere() *Person {
+	other := *p
+	other.Browser = p.h.Browser()
+	return &other
+}
