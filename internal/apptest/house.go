@@ -16,6 +16,7 @@ import (
 	"pocketid/internal/audit"
 	"pocketid/internal/dbtest"
 	"pocketid/internal/directory"
+	"pocketid/internal/oidc"
 )
 
 // URL is where the house is, in memory.
@@ -139,4 +140,22 @@ func (l *log) String() string {
 	l.mu.Lock()
 	defer l.mu.Unlock()
 	return l.text.String()
+}
+
+// Disable disables somebody's account.
+func (h *House) Disable(p *Person) {
+	h.t.Helper()
+	h.Change(func(ctx context.Context, by audit.Actor, d *directory.Directory) error {
+		return d.Disable(ctx, by, p.ID)
+	})
+}
+
+// RotateKeys begins to replace every signing key.
+func (h *House) RotateKeys() {
+	h.t.Helper()
+	for _, alg := range oidc.KeyAlgs {
+		if _, err := h.App.OIDC.Keys().Rotate(h.t.Context(), audit.System("cli"), alg); err != nil {
+			h.t.Fatal(err)
+		}
+	}
 }

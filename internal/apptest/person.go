@@ -100,7 +100,7 @@ func (p *Person) Create(path string, begin any) (int, string) {
 	if err != nil {
 		p.t.Fatalf("options of %s: %v: %s", path, err, c.Options)
 	}
-	key := virtualwebauthn.NewCredential(virtualwebauthn.KeyTypeEC2)
+	key := newPasskey()
 	answer := virtualwebauthn.CreateAttestationResponse(relyingParty, p.keys, key, *options)
 	var next onward
 	if status, code := p.Call(path+"/finish", map[string]any{"id": c.ID, "answer": json.RawMessage(answer)}, &next); code != "" {
@@ -110,6 +110,17 @@ func (p *Person) Create(path string, begin any) (int, string) {
 	p.keys.Options.UserHandle = []byte(options.UserID)
 	p.keys.AddCredential(key)
 	return http.StatusOK, ""
+}
+
+// newPasskey makes a key of P-256. The library leaves out leading zeros of the
+// coordinates, which no authenticator does, so such keys are thrown away.
+func newPasskey() virtualwebauthn.Credential {
+	const whole = 77 // bytes of a COSE key whose coordinates have 32 each
+	for {
+		if key := virtualwebauthn.NewCredential(virtualwebauthn.KeyTypeEC2); len(key.Key.AttestationData()) == whole {
+			return key
+		}
+	}
 }
 
 // Prove proves with a passkey who this is, by the ceremony at a path, and

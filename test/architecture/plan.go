@@ -51,14 +51,14 @@ var House = Plan{
 		"app":       "audit db directory edge fault i18n jobs jose oidc secret settings signin web",
 
 		"dbtest":  "db secret",
-		"apptest": "app audit db dbtest directory edge fault jobs jose oidc secret settings signin web",
+		"apptest": "app audit dbtest directory jose oidc secret",
 
 		"cmd/pocket-id":          "app audit jose oidc",
 		"examples/relying-party": "",
 		"internal/i18n/sortkeys": "i18n",
 		"test/architecture":      "",
 		"test/browser":           "app apptest dbtest",
-		"test/protocol":          "app apptest dbtest",
+		"test/protocol":          "app apptest dbtest oidc",
 		"test/tally":             "",
 	},
 	Tests: map[string]string{
