@@ -107,6 +107,17 @@ func must(t *testing.T, err error) {
 	}
 }
 
+// inRow runs one row of a table in a bubble, which has no subtests, and names it when it
+// fails.
+func inRow(t *testing.T, name string, fn func()) {
+	t.Helper()
+	failed := t.Failed()
+	fn()
+	if t.Failed() && !failed {
+		t.Errorf("it %s", name)
+	}
+}
+
 // wantFault fails unless err is the fault with this code at this field.
 func wantFault(t *testing.T, err error, want *fault.Error, field string) {
 	t.Helper()
