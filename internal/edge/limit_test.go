@@ -159,52 +159,53 @@ func TestTooManyRequestsAreTold(t *testing.T) {
 }
 
 func TestGeneralLimitCountsEverythingButProbes(t *testing.T) {
-	k := newKit(t, nil, open("GET /page", Page, says("page")),
-		Route{Pattern: "GET /healthz", Access: Open, Surface: Problem, Limit: LimitNone, Handler: says("ok")})
-	for range classes[LimitGeneral].burst / 2 {
-		k.do("GET", "/page", "")
-		k.do("GET", "/nowhere", "")
-	}
-	refused := func(path string) bool {
-		for range 20 { // the buckets fill while we ask
-			if k.do("GET", path, "").Code == 429 {
-				return true
-			}
+	synctest.Test(t, func(t *testing.T) {
+		k := newKit(t, nil, open("GET /page", Page, says("page")),
+			Route{Pattern: "GET /healthz", Access: Open, Surface: Problem, Limit: LimitNone, Handler: says("ok")})
+		for range classes[LimitGeneral].burst / 2 {
+			k.do("GET", "/page", "")
+			k.do("GET", "/nowhere", "")
 		}
-		return false
-	}
-	if !refused("/page") || !refused("/nowhere") {
-		t.Error("a burst had no end")
-	}
-	if refused("/healthz") {
-		t.Error("a probe was refused")
-	}
+		refused := func(path string) bool {
+			return k.do("GET", path, "").Code == 429
+		}
+		if !refused("/page") || !refused("/nowhere") {
+			t.Error("a burst had no end")
+		}
+		if refused("/healthz") {
+			t.Error("a probe was refused")
+		}
+	})
 }
 
 // threats 71: loopback is a network like others.
 func TestLoopbackIsNotExempt(t *testing.T) {
-	k := newKit(t, func(c *Config) { c.TrustProxy = prefixes(t, "true") }, limited(LimitSignIn))
-	last := 0
-	for range 11 {
-		last = k.do("POST", "/try", "", "X-Forwarded-For", "127.0.0.1").Code
-	}
-	if last != 429 {
-		t.Errorf("got %d", last)
-	}
+	synctest.Test(t, func(t *testing.T) {
+		k := newKit(t, func(c *Config) { c.TrustProxy = prefixes(t, "true") }, limited(LimitSignIn))
+		last := 0
+		for range 11 {
+			last = k.do("POST", "/try", "", "X-Forwarded-For", "127.0.0.1").Code
+		}
+		if last != 429 {
+			t.Errorf("got %d", last)
+		}
+	})
 }
 
 // threats 71: an address that a client makes up does not open a new bucket.
 func TestForgedAddressOpensNoBucket(t *testing.T) {
-	for _, trust := range []string{"false", "true", "192.0.2.1"} {
-		k := newKit(t, func(c *Config) { c.TrustProxy = prefixes(t, trust) }, limited(LimitSignIn))
-		last := 0
-		for i := range 11 {
-			last = k.do("POST", "/try", "", "X-Forwarded-For", fmt.Sprintf("198.51.100.%d, 203.0.113.9", i)).Code
+	synctest.Test(t, func(t *testing.T) {
+		for _, trust := range []string{"false", "true", "192.0.2.1"} {
+			k := newKit(t, func(c *Config) { c.TrustProxy = prefixes(t, trust) }, limited(LimitSignIn))
+			last := 0
+			for i := range 11 {
+				last = k.do("POST", "/try", "", "X-Forwarded-For", fmt.Sprintf("198.51.100.%d, 203.0.113.9", i)).Code
+			}
+			if last != 429 {
+				t.Errorf("TRUST_PROXY=%s: got %d", trust, last)
+			}
 		}
-		if last != 429 {
-			t.Errorf("TRUST_PROXY=%s: got %d", trust, last)
-		}
-	}
+	})
 }
 
 // threats 70, 82: who cannot be counted may not guess.
