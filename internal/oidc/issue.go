@@ -2,7 +2,6 @@ package oidc
 
 import (
 	"context"
-	"crypto/rand"
 	"slices"
 	"strings"
 	"time"
@@ -84,7 +83,7 @@ func (p *Provider) sign(ctx context.Context, i *issue) (*tokenAnswer, error) {
 		Scope: strings.Join(i.scopes, " "), RefreshToken: i.refresh}
 	claims := accessClaims{Issuer: p.issuer, Subject: i.user.ID, Audience: []string{c.ID, p.issuer}, ClientID: c.ID,
 		Scope: answer.Scope, IssuedAt: i.at.Unix(), Expires: i.at.Add(c.AccessTokenFor).Unix(),
-		ID: g.ID + "." + rand.Text(), ACR: g.ACR, AMR: g.AMR}
+		ID: g.ID + "." + secret.ID(), ACR: g.ACR, AMR: g.AMR}
 	if !g.AuthTime.IsZero() {
 		claims.AuthTime = g.AuthTime.Unix()
 	}
@@ -109,7 +108,7 @@ func (p *Provider) idClaims(i *issue, accessToken string) map[string]any {
 	}
 	claims["iss"], claims["sub"], claims["aud"] = p.issuer, i.user.ID, c.ID
 	claims["iat"], claims["exp"] = i.at.Unix(), i.at.Add(c.IDTokenFor).Unix()
-	claims["jti"] = rand.Text()
+	claims["jti"] = secret.ID()
 	claims["at_hash"] = jose.AtHash(c.IDTokenAlg, accessToken)
 	if !g.AuthTime.IsZero() {
 		claims["auth_time"] = g.AuthTime.Unix()
