@@ -133,7 +133,7 @@ func (p *Provider) begin(tx *db.Tx, q *authRequest, by caller, refusal error, po
 	switch st, refusal := next(s); {
 	case refusal != nil:
 		return p.refuse(q, target, refusal), nil
-	case st == stepDone:
+	case st == StepDone:
 		return p.issue(tx, q, d, &s, target, by), nil
 	default:
 		return outcome{page: stepURL(st, p.store(tx, q, by.browser))}, nil

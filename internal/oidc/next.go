@@ -7,17 +7,18 @@ import (
 	"pocketid/internal/signin"
 )
 
-// A step is what has to happen before a request can be answered with a code. Steps
+// A Step is what has to happen before a request can be answered with a code. Steps
 // do not know one another: each page comes back to /authorize/next, and next says
 // what is left.
-type step string
+type Step string
 
+// The steps, in the order in which next asks for them.
 const (
-	stepSignIn  step = "sign-in" // nobody is signed in
-	stepSelect  step = "select"  // the person says with which account
-	stepReauth  step = "reauth"  // the person proves once more who they are
-	stepConsent step = "consent" // the person allows what the client asks for
-	stepDone    step = "done"
+	StepSignIn  Step = "sign-in" // nobody is signed in
+	StepSelect  Step = "select"  // the person says with which account
+	StepReauth  Step = "reauth"  // the person proves once more who they are
+	StepConsent Step = "consent" // the person allows what the client asks for
+	StepDone    Step = "done"
 )
 
 // reauthGrace is how long a passkey that was asked for by this very request counts,
@@ -48,35 +49,35 @@ type situation struct {
 
 // next decides. It returns the step that is left, or the fault with which the
 // request is to be answered. It looks at nothing but s.
-func next(s situation) (step, error) {
+func next(s situation) (Step, error) {
 	hinted := s.request.Hinted
 	switch {
 	case s.denied:
 		return "", errAccessDenied.Saying("the person declined")
 	case s.session.UserID == "":
-		return s.ask(stepSignIn)
+		return s.ask(StepSignIn)
 	case hinted != "" && hinted != s.session.UserID && s.chosen():
 		return "", errLoginRequired.Saying("the person of id_token_hint did not sign in")
 	case hinted != "" && hinted != s.session.UserID:
-		return s.ask(stepSelect)
+		return s.ask(StepSelect)
 	case s.request.asks(promptSelect) && !s.chosen():
-		return s.ask(stepSelect)
+		return s.ask(StepSelect)
 	case s.gate != nil:
 		return "", errAccessDenied.Saying("this person may not use this client").Because("%w", s.gate)
 	case s.stale():
-		return s.ask(stepReauth)
+		return s.ask(StepReauth)
 	case s.unconsented():
-		return s.ask(stepConsent)
+		return s.ask(StepConsent)
 	}
-	return stepDone, nil
+	return StepDone, nil
 }
 
 // ask is step, unless the client wants no person asked (OpenID Connect Core §3.1.2.6).
-func (s *situation) ask(st step) (step, error) {
+func (s *situation) ask(st Step) (Step, error) {
 	switch {
 	case !s.request.asks(promptNone):
 		return st, nil
-	case st == stepConsent:
+	case st == StepConsent:
 		return "", errConsentRequired
 	}
 	return "", errLoginRequired

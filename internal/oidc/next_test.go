@@ -142,7 +142,7 @@ func TestNext(t *testing.T) {
 }
 
 // outcomeOf is the step, or the code of the fault.
-func outcomeOf(st step, err error) string {
+func outcomeOf(st Step, err error) string {
 	if err != nil {
 		return fault.Of(err).Code
 	}

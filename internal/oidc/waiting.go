@@ -72,16 +72,16 @@ func (p *Provider) store(tx *db.Tx, q *authRequest, browser []byte) string {
 func nextURL(id string) string { return "/authorize/next?id=" + url.QueryEscape(id) }
 
 // stepURL is the page of a step. All of them come back to nextURL and go nowhere else.
-func stepURL(st step, id string) string {
+func stepURL(st Step, id string) string {
 	back := "?redirect=" + url.QueryEscape(nextURL(id))
 	switch st {
-	case stepSignIn:
+	case StepSignIn:
 		return "/login" + back
-	case stepSelect:
+	case StepSelect:
 		return "/login/select" + back
-	case stepReauth:
+	case StepReauth:
 		return "/login/again" + back
-	case stepConsent:
+	case StepConsent:
 		return "/consent?id=" + url.QueryEscape(id)
 	}
 	panic("oidc: no page for the step " + string(st))
@@ -153,7 +153,7 @@ func (p *Provider) Next(w http.ResponseWriter, r *http.Request) error {
 		switch {
 		case refusal != nil:
 			out = p.refuse(&a.request, target, refusal)
-		case st == stepDone:
+		case st == StepDone:
 			out = p.issue(tx, &a.request, d, &s, target, by)
 		default:
 			out = outcome{page: stepURL(st, id)}
@@ -192,9 +192,9 @@ type Waiting struct {
 	// UILocales are the languages that the client asks for, as BCP 47 tags with blanks
 	// between them.
 	UILocales string
-	// Step is what is left: "sign-in", "select", "reauth", "consent", or "done" when
-	// nothing is and Next is where to go.
-	Step string
+	// Step is what is left. At StepDone, and when it is not the page's own, Next is where
+	// to go.
+	Step Step
 	// Next is where the page goes when its step is done.
 	Next string
 	// UserID is who is signed in; "" is nobody.
@@ -218,13 +218,13 @@ func (p *Provider) Waiting(ctx context.Context, browser []byte, id string) (Wait
 		}
 		st, refusal := next(s)
 		if refusal != nil {
-			st = stepDone // Next tells the client
+			st = StepDone // Next tells the client
 		}
 		waiting = Waiting{
 			ClientID: d.client.ID, ClientName: d.client.Name, LaunchURL: d.client.LaunchURL,
 			RedirectURI: target.uri, RedirectHost: target.addr.shown(),
 			Scopes: a.request.Scopes, LoginHint: a.request.LoginHint, UILocales: a.request.UILocales,
-			Step: string(st), Next: nextURL(id), UserID: s.session.UserID,
+			Step: st, Next: nextURL(id), UserID: s.session.UserID,
 		}
 		return nil
 	})
@@ -235,7 +235,7 @@ func (p *Provider) Waiting(ctx context.Context, browser []byte, id string) (Wait
 // go. It counts only while consent is the step that is left.
 func (p *Provider) Allow(ctx context.Context, v signin.Visitor, browser []byte, id string) (string, error) {
 	return p.decide(ctx, v, browser, id, func(tx *db.Tx, a *authorization, s situation) {
-		if st, refusal := next(s); refusal == nil && st == stepConsent {
+		if st, refusal := next(s); refusal == nil && st == StepConsent {
 			tx.Do(`UPDATE authorizations SET consent_by = $1, consented_at = $2 WHERE id = $3`, s.session.UserID, tx.Now().UnixMicro(), a.hash)
 		}
 	})
