@@ -36,6 +36,7 @@ type House struct {
 func Both(t *testing.T, fn func(t *testing.T, h *House), settings ...string) {
 	t.Helper()
 	dbtest.Engines(t, func(t *testing.T, dsn string) {
+		t.Parallel() // a story waits more for PostgreSQL than it computes
 		synctest.Test(t, func(t *testing.T) { fn(t, Open(t, dsn, settings...)) })
 	})
 }
