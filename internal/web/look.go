@@ -80,13 +80,18 @@ func (x *Web) setTheme(w http.ResponseWriter, r *http.Request) error {
 	if err != nil {
 		return err
 	}
-	theme := form.Get("theme")
+	x.keepTheme(w, form.Get("theme"))
+	return seeOther(w, inside(form.Get("back"), home))
+}
+
+// keepTheme remembers a theme in this browser. The module of the switch writes the same
+// cookie, so scripts may read it.
+func (x *Web) keepTheme(w http.ResponseWriter, theme string) {
 	if theme != "light" && theme != "dark" {
 		theme = "auto"
 	}
 	http.SetCookie(w, &http.Cookie{Name: "theme", Value: theme, Path: "/", MaxAge: int(lookFor / time.Second),
 		Secure: x.public.Scheme == "https", SameSite: http.SameSiteLaxMode})
-	return seeOther(w, inside(form.Get("back"), home))
 }
 
 // colour is what may stand in a rule of a style sheet as a colour, and nothing else.

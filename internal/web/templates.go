@@ -36,6 +36,12 @@ var pages = map[string]kind{
 	"signed-out":  {"pocket", signedOutPage{}},
 	"wrong-host":  {"pocket", wrongHostPage{}},
 	"passkey-add": {"pocket", passkeyAddPage{}},
+
+	"passkey-remove": {"house", passkeyPage{}},
+	"passkey-rename": {"house", passkeyPage{}},
+	"passkeys":       {"house", passkeysPage{}},
+	"profile":        {"house", profilePage{}},
+	"sessions":       {"house", sessionsPage{}},
 }
 
 // sets holds one set of templates for each locale, made when it is first needed.

@@ -440,7 +440,9 @@ func (p *person) click(selector string) {
 // fill replaces the value of a field as typing does.
 func (p *person) fill(selector, value string) {
 	p.t.Helper()
-	p.do(chromedp.WaitVisible(chromedp.CSS(selector)), chromedp.SetValue(chromedp.CSS(selector), ""), chromedp.SendKeys(chromedp.CSS(selector), value))
+	p.see(selector)
+	p.value(fmt.Sprintf(`document.querySelector(%q).value = ""`, selector))
+	p.do(chromedp.SendKeys(chromedp.CSS(selector), value))
 }
 
 // press sends keys to what has the focus.

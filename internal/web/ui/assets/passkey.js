@@ -50,7 +50,7 @@ for (const form of forms) {
     problem.querySelector('[data-problem-title]').textContent = title || '';
     problem.querySelector('[data-problem-text]').textContent = text || '';
     problem.hidden = false;
-    const input = field && form.elements[field];
+    const input = field && (form.elements[field] || form.elements[field.replace(/_(.)/g, (_, c) => c.toUpperCase())]);
     if (input) {
       const p = document.createElement('p');
       p.className = 'error'; p.id = field + '-e'; p.textContent = text;

@@ -1,0 +1,36 @@
+package web
+
+import "strings"
+
+// A Device is what a user agent says of itself, in two words that people know.
+type Device struct {
+	Browser, System string // "" when it is not known
+	Icon            string
+}
+
+// browsers and systems are in the order in which to look: the later ones stand in the
+// names of the earlier ones too.
+var (
+	browsers = [][2]string{{"Edg", "Edge"}, {"OPR/", "Opera"}, {"SamsungBrowser/", "Samsung Internet"}, {"Vivaldi/", "Vivaldi"},
+		{"Firefox/", "Firefox"}, {"FxiOS/", "Firefox"}, {"CriOS/", "Chrome"}, {"Chrome/", "Chrome"}, {"Safari/", "Safari"}, {"curl/", "curl"}}
+	systems = [][3]string{{"iPhone", "iPhone", "phone"}, {"iPad", "iPad", "phone"}, {"Android", "Android", "phone"}, {"Windows", "Windows", "laptop"},
+		{"Macintosh", "macOS", "laptop"}, {"CrOS", "ChromeOS", "laptop"}, {"SmartTV", "TV", "tv"}, {"Linux", "Linux", "laptop"}}
+)
+
+// deviceOf reads a user agent.
+func deviceOf(agent string) Device {
+	d := Device{Icon: "laptop"}
+	for _, b := range browsers {
+		if strings.Contains(agent, b[0]) {
+			d.Browser = b[1]
+			break
+		}
+	}
+	for _, s := range systems {
+		if strings.Contains(agent, s[0]) {
+			d.System, d.Icon = s[1], s[2]
+			break
+		}
+	}
+	return d
+}

@@ -1,0 +1,85 @@
+package web
+
+import (
+	"net/http"
+
+	"pocketid/internal/directory"
+	"pocketid/internal/edge"
+	"pocketid/internal/fault"
+	"pocketid/internal/i18n"
+)
+
+// profilePage is what people say of themselves.
+type profilePage struct {
+	Frame
+	Edit     directory.ProfileEdit
+	Verified bool
+	// Fixed says why nothing can be changed here; "" is that it can.
+	Fixed     string
+	Languages []languageChoice
+	Look      string // the theme that the account keeps: "auto", "light", "dark"
+}
+
+func (x *Web) profile(w http.ResponseWriter, r *http.Request) error {
+	u := visitor(r).User
+	return x.showProfile(w, r, directory.ProfileEdit{Username: u.Username, Email: u.Email, FirstName: u.FirstName,
+		LastName: u.LastName, DisplayName: u.DisplayName}, nil)
+}
+
+func (x *Web) showProfile(w http.ResponseWriter, r *http.Request, edit directory.ProfileEdit, problem *Problem) error {
+	words, u := x.words(r), visitor(r).User
+	s, err := x.settings(r.Context())
+	if err != nil {
+		return err
+	}
+	p := profilePage{
+		Frame: Frame{Title: words.T("profile.title"), Area: "account", Here: "profile", Narrow: true, Fault: problem},
+		Edit:  edit, Verified: u.EmailVerified && edit.Email == u.Email, Look: themeOf(r),
+	}
+	switch {
+	case u.LDAPID != "":
+		p.Fixed = words.Fault(directory.ErrManaged.Code, "", nil).Text
+	case !s.AllowOwnAccountEdit:
+		p.Fixed = words.Fault(directory.ErrOwnEdit.Code, "", nil).Text
+	}
+	for _, id := range i18n.Locales() {
+		p.Languages = append(p.Languages, languageChoice{id, i18n.For(id).T("language.name"), id == words.ID})
+	}
+	return x.show(w, r, "profile", &p)
+}
+
+func (x *Web) profileSave(w http.ResponseWriter, r *http.Request) error {
+	form, err := edge.Form(r)
+	if err != nil {
+		return err
+	}
+	edit := directory.ProfileEdit{Username: form.Get("username"), Email: form.Get("email"), FirstName: form.Get("first_name"),
+		LastName: form.Get("last_name"), DisplayName: form.Get("display_name")}
+	if _, err := x.directory.EditProfile(r.Context(), actor(r), edit); err != nil {
+		if problem := x.problem(r, err); problem != nil {
+			return x.showProfile(w, r, edit, problem)
+		}
+		return err
+	}
+	flash(w, r, "flash.profile")
+	return seeOther(w, accountPath)
+}
+
+// lookSave keeps language and theme in the account, and in this browser at once.
+func (x *Web) lookSave(w http.ResponseWriter, r *http.Request) error {
+	form, err := edge.Form(r)
+	if err != nil {
+		return err
+	}
+	locale, theme := i18n.For(form.Get("locale")).ID, form.Get("theme")
+	if _, err := x.directory.EditLook(r.Context(), actor(r), locale, theme); err != nil {
+		if fault.Of(err).Kind == fault.Invalid {
+			return edge.ErrNotFound // no page of ours sends this
+		}
+		return err
+	}
+	edge.SetCookie(w, r, localeCookie, locale, lookFor)
+	x.keepTheme(w, theme)
+	flash(w, r, "flash.look")
+	return seeOther(w, accountPath)
+}

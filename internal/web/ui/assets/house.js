@@ -1,0 +1,109 @@
+// @ts-check
+// The elements of every page inside: theme, toasts, dialogs, copying, tabs. One module, so that a page stays within its requests.
+
+// <theme-switch>: radios named "theme" (auto | light | dark). The server sets data-theme from the cookie, so nothing flashes.
+customElements.define('theme-switch', class extends HTMLElement {
+  connectedCallback() {
+    this.addEventListener('change', e => {
+      const v = e.target.value, root = document.documentElement;
+      v === 'auto' ? delete root.dataset.theme : root.dataset.theme = v;
+      document.cookie = `theme=${v};path=/;max-age=31536000;samesite=lax` + (location.protocol === 'https:' ? ';secure' : '');
+    });
+  }
+});
+
+// <toast-region class="toasts" role="status">. Server flashes are already inside; toast(text) adds one. Also shows the offline bar.
+const region = () => document.querySelector('toast-region');
+function toast(text, { stay = false } = {}) {
+  const t = document.createElement('div');
+  t.className = 'toast';
+  const p = document.createElement('p');
+  p.textContent = text;
+  t.append(p);
+  region()?.append(t);
+  arm(t, stay);
+}
+function arm(t, stay) {
+  const away = () => { t.classList.add('out'); setTimeout(() => t.remove(), 250); };
+  t.querySelector('[data-close]')?.addEventListener('click', away);
+  if (stay || t.querySelector('a,button:not([data-close])')) return; // a toast with an action waits for you
+  let timer = setTimeout(away, 6000);
+  t.addEventListener('pointerenter', () => clearTimeout(timer));
+  t.addEventListener('pointerleave', () => { timer = setTimeout(away, 2500); });
+}
+customElements.define('toast-region', class extends HTMLElement {
+  connectedCallback() {
+    this.querySelectorAll('.toast').forEach(t => arm(t, t.hasAttribute('data-stay')));
+    const bar = document.querySelector('.offline');
+    if (!bar || bar.hasAttribute('data-demo')) return;
+    const set = () => { bar.hidden = navigator.onLine; };
+    addEventListener('online', set); addEventListener('offline', set); set();
+  }
+});
+
+// Anything with data-dialog="id" opens that <dialog>; without JS it is a link to the confirm page.
+// A dialog with <input data-confirm="text"> keeps its main button off until the text is typed.
+document.addEventListener('click', e => {
+  const opener = e.target.closest('[data-dialog]');
+  if (opener) {
+    const d = document.getElementById(opener.dataset.dialog);
+    if (d?.showModal) { e.preventDefault(); opener.closest('[popover]')?.hidePopover?.(); d.showModal(); }
+    return;
+  }
+  if (e.target.closest('[data-close-dialog]')) { e.preventDefault(); e.target.closest('dialog')?.close(); }
+  if (e.target instanceof HTMLDialogElement && e.target.open) { // click on the backdrop
+    const r = e.target.getBoundingClientRect();
+    if (e.clientX < r.left || e.clientX > r.right || e.clientY < r.top || e.clientY > r.bottom) e.target.close();
+  }
+});
+document.querySelectorAll('input[data-confirm]').forEach(i => {
+  const b = i.form.querySelector('.primary'), set = () => { b.disabled = i.value.trim() !== i.dataset.confirm; };
+  i.addEventListener('input', set); set();
+});
+
+// <copy-button><button class="btn icon" aria-label="Copy client ID">…</button></copy-button>, with value="…" or for="id".
+customElements.define('copy-button', class extends HTMLElement {
+  connectedCallback() {
+    this.addEventListener('click', async () => {
+      const v = this.getAttribute('value') ?? document.getElementById(this.getAttribute('for'))?.textContent ?? '';
+      try { await navigator.clipboard.writeText(v.trim()); toast(this.getAttribute('done') || ''); }
+      catch { toast(this.getAttribute('failed') || ''); }
+    });
+  }
+});
+
+// <tab-set>: a <nav class="tabs"> of #links followed by <section id>s. Without JS: a list of links and all sections.
+customElements.define('tab-set', class extends HTMLElement {
+  connectedCallback() {
+    const nav = this.querySelector('.tabs'), list = document.createElement('div');
+    list.className = 'tabs'; list.setAttribute('role', 'tablist'); list.setAttribute('aria-label', nav.getAttribute('aria-label') || '');
+    this.tabs = [...nav.querySelectorAll('a')].map(a => {
+      const id = a.hash.slice(1), panel = document.getElementById(id), b = document.createElement('button');
+      b.type = 'button'; b.id = 'tab-' + id; b.innerHTML = a.innerHTML;
+      b.setAttribute('role', 'tab'); b.setAttribute('aria-controls', id);
+      panel.setAttribute('role', 'tabpanel'); panel.setAttribute('aria-labelledby', b.id); panel.tabIndex = 0;
+      b.addEventListener('click', () => this.show(id, true));
+      list.append(b);
+      return { id, b, panel };
+    });
+    nav.replaceWith(list);
+    list.addEventListener('keydown', e => {
+      const n = this.tabs.length, i = this.tabs.findIndex(t => t.b === document.activeElement), rtl = getComputedStyle(this).direction === 'rtl' ? -1 : 1;
+      const to = { ArrowRight: i + rtl, ArrowLeft: i - rtl, Home: 0, End: n - 1 }[e.key];
+      if (to === undefined) return;
+      e.preventDefault();
+      const t = this.tabs[(to + n) % n];
+      this.show(t.id, true); t.b.focus();
+    });
+    const at = () => this.show(location.hash.slice(1), false);
+    addEventListener('hashchange', at); at();
+  }
+  show(id, push) {
+    const t = this.tabs.find(t => t.id === id) || this.tabs[0];
+    for (const o of this.tabs) {
+      const on = o === t;
+      o.b.setAttribute('aria-selected', on); o.b.tabIndex = on ? 0 : -1; o.panel.hidden = !on;
+    }
+    if (push) { history.replaceState(null, '', '#' + t.id); t.b.scrollIntoView({ block: 'nearest', inline: 'center' }); }
+  }
+});
