@@ -86,6 +86,15 @@ type ClientEdit struct {
 	RefreshTokenFor time.Duration
 }
 
+// NewClientEdit is what a form for a new client begins with: PKCE is required unless
+// somebody takes that away (RFC 9700 §2.1.1).
+func NewClientEdit() ClientEdit {
+	return ClientEdit{
+		PKCERequired: true, IDTokenAlg: jose.RS256, RefreshIssue: RefreshAlways,
+		AccessTokenFor: defaultAccessTokenFor, IDTokenFor: defaultIDTokenFor, RefreshTokenFor: defaultRefreshTokenFor,
+	}
+}
+
 // Edit is what ClientEdit would set to leave c as it is. Audit records are of this shape.
 func (c *Client) Edit() ClientEdit {
 	return ClientEdit{
