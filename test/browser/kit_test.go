@@ -490,11 +490,11 @@ func (p *person) size(width, height int64) {
 	p.do(chromedp.EmulateViewport(width, height))
 }
 
-// scheme asks for light or dark colours.
+// scheme asks for light or dark colours, and for no motion: what is looked at stands still.
 func (p *person) scheme(name string) {
 	p.t.Helper()
 	p.do(chromedp.Func(func(ctx context.Context, _ *chromedp.Target) error {
-		_, err := chromedp.Call(ctx, emulation.SetEmulatedMedia, emulation.SetEmulatedMediaParams{Features: []*emulation.MediaFeature{{Name: "prefers-color-scheme", Value: name}}})
+		_, err := chromedp.Call(ctx, emulation.SetEmulatedMedia, emulation.SetEmulatedMediaParams{Features: []*emulation.MediaFeature{{Name: "prefers-color-scheme", Value: name}, {Name: "prefers-reduced-motion", Value: "reduce"}}})
 		return err
 	}))
 }
