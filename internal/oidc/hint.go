@@ -43,7 +43,7 @@ func (p *Provider) readHint(ctx context.Context, token string) (hinted, error) {
 		Audience audience `json:"aud"`
 		Sid      string   `json:"sid"`
 	}
-	if err := json.Unmarshal(payload, &claims); err != nil {
+	if err := jose.Unmarshal(payload, &claims); err != nil { // by exact names: a claim of somebody's own may be called "Sub"
 		return hinted{}, fmt.Errorf("%w: %w", errHint, err)
 	}
 	if claims.Issuer != p.issuer || claims.Subject == "" || len(claims.Audience) != 1 {

@@ -467,3 +467,16 @@ func TestPrivateHalvesAreSealed(t *testing.T) {
 		}
 	}
 }
+
+// A custom claim whose name differs in case alone does not change whom a hint names.
+func TestAHintIsReadByExactNames(t *testing.T) {
+	k := started(t, dbtest.Open(t))
+	p := &Provider{keys: k, issuer: testIssuer}
+	for _, aud := range []string{`"shop"`, `["shop"]`} {
+		token, err := k.Sign(t.Context(), jose.ES256, "JWT", json.RawMessage(`{"iss":"`+testIssuer+`","sub":"ada","aud":`+aud+`,"Sub":"eve","SID":"x"}`))
+		must(t, err)
+		if got, err := p.readHint(t.Context(), token); err != nil || got != (hinted{userID: "ada", clientID: "shop"}) {
+			t.Errorf("got %+v, %v", got, err)
+		}
+	}
+}
