@@ -68,9 +68,9 @@ func (p *Provider) Authorize(w http.ResponseWriter, r *http.Request) error {
 		if q.Hinted, err = p.hintedUser(r.Context(), q.IDTokenHint); err != nil {
 			return err
 		}
+		edge.Note(r.Context(), "hinted", q.Hinted)
 	}
 	by := callerOf(w, r)
-
 	post := r.Method == http.MethodPost
 
 	// Nothing is written for a request that is refused whatever the client is.
@@ -171,7 +171,11 @@ func (p *Provider) target(c *Client, q *authRequest) (place, error) {
 	}
 	addr, err := c.redirect(uri, p.insecure)
 	if err != nil {
-		return place{}, ErrUnregistered.With("client", c.Name).With("redirect_uri", shown(uri)).Because("%w", err)
+		told := ErrUnregistered
+		if errors.Is(err, ErrURIInsecure) || errors.Is(err, ErrURIPrivate) {
+			told = ErrRefused
+		}
+		return place{}, told.With("client", c.Name).With("redirect_uri", shown(uri)).Because("%w", err)
 	}
 	return place{c.Name, uri, addr}, nil
 }

@@ -12,7 +12,6 @@ import (
 	"pocketid/internal/audit"
 	"pocketid/internal/db"
 	"pocketid/internal/directory"
-	"pocketid/internal/fault"
 	"pocketid/internal/secret"
 	"pocketid/internal/signin"
 )
@@ -83,6 +82,17 @@ func TestFaultsOfClientAndAddressArePages(t *testing.T) {
 			wantPage(t, b.get("/authorize?"+usual(c).Encode()+"&redirect_uri=https://evil.example/"), ErrRepeated)
 			wantPage(t, b.get("/authorize?client_id=a;b"), ErrMalformed)
 		}
+	})
+}
+
+// What the operator refuses today is named, though it is registered.
+func TestARefusedAddressIsNamed(t *testing.T) {
+	each(t, func(t *testing.T, h *house) {
+		h.p.insecure = true
+		c := h.client(ClientEdit{RedirectURIs: []URI{{URI: "http://nas.lan/cb"}}})
+		wantStep(t, h.browser().authorize(c), "/login")
+		h.p.insecure = false
+		wantPage(t, h.browser().authorize(c), ErrRefused)
 	})
 }
 
@@ -277,9 +287,10 @@ func TestPostIsContinuedByGet(t *testing.T) {
 
 		// The first GET binds it.
 		id := post("prompt", "consent")
-		if _, err := h.p.Allow(t.Context(), b.visitor(), b.hash(), id); fault.Of(err).Code != ErrAuthorizationElsewhere.Code {
-			t.Errorf("a page before the first GET: got %v", err)
-		}
+		_, err := h.p.Allow(t.Context(), b.visitor(), b.hash(), id)
+		wantFault(t, err, ErrAuthorizationElsewhere, "")
+		_, err = h.p.Waiting(t.Context(), b.hash(), id)
+		wantFault(t, err, ErrAuthorizationElsewhere, "")
 		wantStep(t, b.get(nextURL(id)), "/consent")
 		wantPage(t, other.get(nextURL(id)), ErrAuthorizationElsewhere)
 		wantCode(t, b.get(b.allow(id)), c)

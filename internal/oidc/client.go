@@ -99,6 +99,7 @@ const (
 
 // setLists reads what clientLists selected.
 func (c *Client) setLists(uris, groups string) {
+	c.RedirectURIs, c.PostLogoutURIs = []URI{}, []URI{}
 	words := strings.Fields(uris)
 	for ; len(words) >= 3; words = words[3:] {
 		u := URI{URI: words[2], Pattern: words[1] == kindPattern}

@@ -5,6 +5,7 @@ import (
 	"errors"
 	"fmt"
 	"net/url"
+	"reflect"
 	"regexp"
 	"slices"
 	"strings"
@@ -95,7 +96,7 @@ func NewClientEdit() ClientEdit {
 	}
 }
 
-// Edit is what ClientEdit would set to leave c as it is. Audit records are of this shape.
+// Edit is the ClientEdit that leaves c as it is.
 func (c *Client) Edit() ClientEdit {
 	return ClientEdit{
 		ID: c.ID, Name: c.Name, Description: c.Description, LaunchURL: c.LaunchURL,
@@ -139,7 +140,7 @@ func (p *Provider) AddClient(ctx context.Context, by audit.Actor, edit ClientEdi
 			s.CreatedAt, plain = tx.Now(), text
 			insertSecret(tx, &s)
 		}
-		audit.Record(tx, by, audit.Event{Name: "client.created", Object: c.object(), Client: c.ID, After: c.Edit()})
+		audit.Record(tx, by, audit.Event{Name: "client.created", Object: c.object(), Client: c.ID, After: c.record()})
 		return nil
 	})
 	if conflict, ok := errors.AsType[*db.Conflict](err); ok && conflict.Column == "clients.id" {
@@ -171,13 +172,14 @@ func (p *Provider) EditClient(ctx context.Context, by audit.Actor, id string, ed
 		if err := checkGroups(tx, edit.AllowedGroups); err != nil {
 			return err
 		}
-		before := c.Edit()
+		before := c.record()
 		c.apply(edit)
 		c.UpdatedAt = tx.Now()
 		fields := c.fields()
 		tx.Do(`UPDATE clients SET (`+clientColumns+`) = (`+db.Marks(len(fields))+`) WHERE id = $1`, fields...)
 		saveLists(tx, c)
-		audit.Record(tx, by, audit.Event{Name: "client.edited", Object: c.object(), Client: c.ID, Before: before, After: c.Edit()})
+		was, is := differences(before, c.record())
+		audit.Record(tx, by, audit.Event{Name: "client.edited", Object: c.object(), Client: c.ID, Before: was, After: is})
 		jobs.Publish(tx, "client.changed", id)
 		return nil
 	})
@@ -203,10 +205,36 @@ func (p *Provider) DeleteClient(ctx context.Context, by audit.Actor, id string) 
 		tx.Do(`UPDATE grants SET revoked_at = $1, revoked_reason = 'client_deleted' WHERE client_id = $2 AND revoked_at IS NULL`,
 			db.Time(&now), id)
 		tx.Do(`DELETE FROM client_secrets WHERE client_id = $1`, id)
-		audit.Record(tx, by, audit.Event{Name: "client.deleted", Object: c.object(), Client: c.ID, Before: c.Edit()})
+		audit.Record(tx, by, audit.Event{Name: "client.deleted", Object: c.object(), Client: c.ID, Before: c.record()})
 		jobs.Publish(tx, "client.deleted", id)
 		return nil
 	})
+}
+
+// record is c as audit records hold it: what an administrator may set, and no secrets.
+func (c *Client) record() map[string]any {
+	return map[string]any{
+		"name": c.Name, "description": c.Description, "launch_url": c.LaunchURL,
+		"redirect_uris": c.RedirectURIs, "post_logout_uris": c.PostLogoutURIs,
+		"public": c.Public, "pkce_required": c.PKCERequired, "reauth_required": c.ReauthRequired, "skip_consent": c.SkipConsent,
+		"group_restricted": c.GroupRestricted, "allowed_groups": c.AllowedGroups,
+		"id_token_alg": c.IDTokenAlg, "claims_at_userinfo": c.ClaimsAtUserinfo,
+		"refresh_issue": c.RefreshIssue, "refresh_rotation": c.RefreshRotation,
+		"access_token_lifetime":  int64(c.AccessTokenFor / time.Second),
+		"id_token_lifetime":      int64(c.IDTokenFor / time.Second),
+		"refresh_token_lifetime": int64(c.RefreshTokenFor / time.Second),
+	}
+}
+
+// differences is what of before and after is not the same.
+func differences(before, after map[string]any) (was, is map[string]any) {
+	was, is = map[string]any{}, map[string]any{}
+	for name := range after {
+		if !reflect.DeepEqual(before[name], after[name]) {
+			was[name], is[name] = before[name], after[name]
+		}
+	}
+	return was, is
 }
 
 func (c *Client) object() audit.Object { return audit.Object{Kind: "client", ID: c.ID, Name: c.Name} }
@@ -267,7 +295,7 @@ func (p *Provider) checkEdit(edit ClientEdit) (ClientEdit, error) {
 	if !edit.GroupRestricted {
 		edit.AllowedGroups = nil
 	}
-	edit.AllowedGroups = slices.Compact(slices.Sorted(slices.Values(edit.AllowedGroups)))
+	edit.AllowedGroups = append([]string{}, slices.Compact(slices.Sorted(slices.Values(edit.AllowedGroups)))...)
 	if len(edit.AllowedGroups) > maxClientGroup {
 		return edit, ErrTooManyGroups
 	}

@@ -67,7 +67,7 @@ func TestAClientIsKeptAsItWasSet(t *testing.T) {
 		// The least that can be said, and what that means.
 		least, _, err := h.p.AddClient(t.Context(), admin, ClientEdit{Name: " Shop "})
 		must(t, err)
-		want := ClientEdit{ID: least.ID, Name: "Shop", RedirectURIs: []URI{}, PostLogoutURIs: []URI{}, IDTokenAlg: jose.RS256, RefreshIssue: RefreshAlways,
+		want := ClientEdit{ID: least.ID, Name: "Shop", RedirectURIs: []URI{}, PostLogoutURIs: []URI{}, AllowedGroups: []string{}, IDTokenAlg: jose.RS256, RefreshIssue: RefreshAlways,
 			AccessTokenFor: time.Hour, IDTokenFor: time.Hour, RefreshTokenFor: 30 * 24 * time.Hour}
 		if got := least.Edit(); !reflect.DeepEqual(got, want) {
 			t.Errorf("got  %+v\nwant %+v", got, want)
@@ -201,11 +201,6 @@ func TestChangesOfClientsAreRecorded(t *testing.T) {
 		must(t, err)
 		s, more, err := h.p.AddSecret(t.Context(), admin, c.ID, SecretEdit{})
 		must(t, err)
-		typed := secret.Text("a secret of somebody's own"[2:12] + "-0123456789")
-		_, _, err = h.p.AddSecret(t.Context(), admin, c.ID, SecretEdit{Text: typed})
-		if err == nil {
-			t.Error("a secret with blanks is taken")
-		}
 		_, _, err = h.p.AddSecret(t.Context(), admin, c.ID, SecretEdit{Text: "0123456789abcdefXYZ"})
 		must(t, err)
 		must(t, h.p.RemoveSecret(t.Context(), admin, c.ID, s.ID))
@@ -231,7 +226,7 @@ func TestChangesOfClientsAreRecorded(t *testing.T) {
 			}
 		}
 		if len(all) != 6 || seen["client.created"].after == "" || seen["client.deleted"].before == "" ||
-			!strings.Contains(seen["client.edited"].before, `"Shop"`) || !strings.Contains(seen["client.edited"].after, `"Store"`) ||
+			seen["client.edited"].before != `{"name":"Shop"}` || seen["client.edited"].after != `{"name":"Store"}` ||
 			!strings.Contains(seen["client.secret_added"].after, `"prefix"`) || !strings.Contains(seen["client.secret_removed"].before, s.ID) {
 			t.Errorf("got %+v", all)
 		}
@@ -243,6 +238,7 @@ func TestSecrets(t *testing.T) {
 		c, first, err := h.p.AddClient(t.Context(), admin, ClientEdit{Name: "Shop"})
 		must(t, err)
 		public := h.client(ClientEdit{Public: true})
+		time.Sleep(time.Second)
 		now := time.Now()
 		for _, row := range []struct {
 			name  string

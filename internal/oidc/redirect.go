@@ -20,8 +20,10 @@ var (
 	ErrURIWildcard  = fault.New(fault.Invalid, "redirect_uri_wildcard")
 	ErrURITooLong   = fault.New(fault.Invalid, "redirect_uri_too_long").With("max", "2048")
 	ErrURIRepeated  = fault.New(fault.Invalid, "redirect_uri_repeated")
-	// ErrUnregistered is for a page: nobody is sent to an address that is not registered.
+	// ErrUnregistered and ErrRefused are for pages: nobody is sent to an address that is
+	// not registered, or that the rules of today refuse.
 	ErrUnregistered = fault.New(fault.Invalid, "redirect_uri_unregistered")
+	ErrRefused      = fault.New(fault.Invalid, "redirect_uri_refused")
 )
 
 const (
@@ -226,9 +228,20 @@ func (a address) loopback() bool {
 	return a.scheme == "http" && (a.host == "127.0.0.1" || a.host == "[::1]")
 }
 
+// local says whether a is on the person's own device, in whatever spelling browsers
+// understand.
+func (a address) local() bool {
+	host := strings.ToLower(a.host)
+	if host == "localhost" || strings.HasSuffix(host, ".localhost") {
+		return true
+	}
+	ip, err := netip.ParseAddr(strings.Trim(host, "[]"))
+	return err == nil && (ip.Unmap().IsLoopback() || ip.Unmap().IsUnspecified())
+}
+
 // native says whether a belongs to an application on the person's own device,
 // whose identity nobody can vouch for (RFC 8252 §8.6).
-func (a address) native() bool { return !a.web || a.loopback() || a.host == "localhost" }
+func (a address) native() bool { return !a.web || a.local() }
 
 // checkURI says whether a client may have u among its addresses.
 func checkURI(u URI, public, insecure bool) error {
@@ -255,7 +268,7 @@ func (a address) allowed(public, insecure bool) error {
 	switch {
 	case !a.web && public && !strings.Contains(a.scheme, "."):
 		return ErrURIPrivate
-	case a.scheme == "http" && !a.native() && !insecure:
+	case a.scheme == "http" && !a.local() && !insecure:
 		return ErrURIInsecure
 	}
 	return nil
@@ -330,12 +343,9 @@ func (c *Client) redirect(asked string, insecure bool) (address, error) {
 	if strings.Contains(a.host, "*") {
 		return a, ErrURIMalformed.Because("a * for a host")
 	}
-	if err := a.allowed(c.Public, insecure); err != nil {
-		return a, err
-	}
 	for _, u := range c.RedirectURIs {
 		if u.matches(asked, a) {
-			return a, nil
+			return a, a.allowed(c.Public, insecure)
 		}
 	}
 	return a, ErrUnregistered

@@ -36,7 +36,10 @@ func TestCheckURI(t *testing.T) {
 		{uri: "http://localhost:3000/cb", strict: true},
 		{uri: "http://nas.lan/cb"},
 		{uri: "http://nas.lan/cb", strict: true, want: ErrURIInsecure},
-		{uri: "http://127.0.0.2/cb", strict: true, want: ErrURIInsecure},
+		{uri: "http://127.0.0.2/cb", strict: true},
+		{uri: "http://LOCALHOST/cb", strict: true},
+		{uri: "http://128.0.0.1/cb", strict: true, want: ErrURIInsecure},
+		{uri: "http://[2001:db8::1]/cb", strict: true, want: ErrURIInsecure},
 		{uri: "http://localhost.evil.example/cb", strict: true, want: ErrURIInsecure},
 		{uri: "com.example.app:/cb", public: true},
 		{uri: "com.example.app:cb", public: true},
@@ -336,6 +339,22 @@ func FuzzParseAddress(f *testing.F) {
 			t.Fatalf("%q becomes %v", s, sent)
 		}
 	})
+}
+
+// threats 22: every spelling of this device is this device.
+func TestNative(t *testing.T) {
+	for uri, want := range map[string]bool{
+		"com.example.app:/cb": true, "myapp://cb": true, "http://127.0.0.1/cb": true, "http://127.1.2.3/cb": true, "http://[::1]:80/cb": true,
+		"http://[0:0:0:0:0:0:0:1]/cb": true, "http://[::ffff:127.0.0.1]/cb": true, "http://localhost/cb": true, "https://LocalHost/cb": true,
+		"http://app.localhost/cb": true, "http://0.0.0.0/cb": true, "http://[::]/cb": true,
+		"https://shop.example/cb": false, "http://nas.lan/cb": false, "https://localhost.shop.example/cb": false, "http://192.168.1.1/cb": false,
+	} {
+		a, err := parseAddress(uri)
+		must(t, err)
+		if a.native() != want {
+			t.Errorf("%s: got %v", uri, a.native())
+		}
+	}
 }
 
 func TestWithQuery(t *testing.T) {

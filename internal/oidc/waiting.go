@@ -87,30 +87,50 @@ func stepURL(st Step, id string) string {
 	panic("oidc: no page for the step " + string(st))
 }
 
-// open loads the request with this id, if it is this browser's and still waits.
-func (p *Provider) open(tx *db.Tx, id string, by caller) (authorization, door, error) {
+// find loads the request with this id.
+func find(tx *db.Tx, id string) (authorization, error) {
 	var a authorization
 	err := tx.One(a.fields(), `SELECT `+authorizationColumns+` FROM authorizations WHERE id = $1`, secret.Hash(id))
 	if errors.Is(err, db.ErrNotFound) {
-		return a, door{}, ErrAuthorizationUnknown
+		return a, ErrAuthorizationUnknown
 	}
-	if err != nil {
-		return a, door{}, err
+	return a, err
+}
+
+// bind gives a request that was posted from another site to the browser whose GET
+// follows.
+func (a *authorization) bind(tx *db.Tx, browser []byte) {
+	if len(a.browser) == 0 && tx.Now().Sub(a.createdAt) <= unboundFor {
+		a.browser = browser
+		tx.Do(`UPDATE authorizations SET browser = $1 WHERE id = $2`, a.browser, a.hash)
 	}
-	if len(a.browser) == 0 && tx.Now().Sub(a.createdAt) > unboundFor || len(a.browser) > 0 && !secret.Equal(a.browser, by.browser) {
-		return a, door{}, ErrAuthorizationElsewhere
+}
+
+// open loads what a belongs to, if it is this browser's and still waits.
+func (p *Provider) open(tx *db.Tx, a *authorization, by caller) (door, error) {
+	if len(a.browser) == 0 || !secret.Equal(a.browser, by.browser) {
+		return door{}, ErrAuthorizationElsewhere
 	}
 	d, err := doorOf(tx, a.request.ClientID, by.visitor.User.ID, by.visitor.Session.ID)
 	if err != nil {
-		return a, d, err
+		return d, err
 	}
 	if !a.doneAt.IsZero() {
-		return a, d, ErrAuthorizationDone.With("client", d.client.Name).With("launch", d.client.LaunchURL)
+		return d, ErrAuthorizationDone.With("client", d.client.Name).With("launch", d.client.LaunchURL)
 	}
 	if !tx.Now().Before(a.expiresAt) {
-		return a, d, ErrAuthorizationExpired.With("client", d.client.Name).With("launch", d.client.LaunchURL)
+		return d, ErrAuthorizationExpired.With("client", d.client.Name).With("launch", d.client.LaunchURL)
 	}
-	return a, d, nil
+	return d, nil
+}
+
+func (p *Provider) findOpen(tx *db.Tx, id string, by caller) (authorization, door, error) {
+	a, err := find(tx, id)
+	if err != nil {
+		return a, door{}, err
+	}
+	d, err := p.open(tx, &a, by)
+	return a, d, err
 }
 
 // judgeStored gathers the situation of a stored request.
@@ -137,13 +157,15 @@ func (p *Provider) Next(w http.ResponseWriter, r *http.Request) error {
 	var out outcome
 	var client string
 	err := p.db.Write(r.Context(), func(tx *db.Tx) error {
-		a, d, err := p.open(tx, id, by)
-		client = a.request.ClientID
+		a, err := find(tx, id)
 		if err != nil {
 			return err
 		}
-		if len(a.browser) == 0 {
-			tx.Do(`UPDATE authorizations SET browser = $1 WHERE id = $2`, by.browser, a.hash)
+		client = a.request.ClientID
+		a.bind(tx, by.browser)
+		d, err := p.open(tx, &a, by)
+		if err != nil {
+			return err
 		}
 		s, target, err := p.judgeStored(tx, &a, d, by)
 		if err != nil {
@@ -208,7 +230,7 @@ func (p *Provider) Waiting(ctx context.Context, browser []byte, id string) (Wait
 	by.visitor, by.known = signin.From(ctx)
 	var waiting Waiting
 	err := p.db.Read(ctx, func(tx *db.Tx) error {
-		a, d, err := p.open(tx, id, by)
+		a, d, err := p.findOpen(tx, id, by)
 		if err != nil {
 			return err
 		}
@@ -262,12 +284,9 @@ func (p *Provider) SelectAccount(ctx context.Context, v signin.Visitor, browser 
 func (p *Provider) decide(ctx context.Context, v signin.Visitor, browser []byte, id string, note func(*db.Tx, *authorization, situation)) (string, error) {
 	by := caller{by: audit.From(ctx), visitor: v, known: v.Session.ID != "", browser: browser}
 	err := p.db.Write(ctx, func(tx *db.Tx) error {
-		a, d, err := p.open(tx, id, by)
+		a, d, err := p.findOpen(tx, id, by)
 		if err != nil {
 			return err
-		}
-		if len(a.browser) == 0 { // Next has not been here
-			return ErrAuthorizationElsewhere
 		}
 		s, _, err := p.judgeStored(tx, &a, d, by)
 		if err != nil {
