@@ -215,6 +215,25 @@ func TestOtherProcessesNoticeARotation(t *testing.T) {
 	})
 }
 
+// One process promotes a key a moment before another one looks.
+func TestAProcessAcceptsAKeyThatAnotherPromotedJustNow(t *testing.T) {
+	bubble(t, func(t *testing.T, d *db.DB) {
+		all := processes(t, d, 2)
+		must(t, all[0].Start(t.Context()))
+		_, err := all[0].Rotate(t.Context(), admin, jose.ES256)
+		must(t, err)
+		must(t, all[1].Start(t.Context()))
+		time.Sleep(PublishFor)
+		must(t, all[0].tend(t.Context()))
+		looks := all[1].seq.Load()
+		mustVerify(t, all[1], signedBy(t, all[0], jose.ES256), "signed by the new key")
+		mustVerify(t, all[0], signedBy(t, all[1], jose.ES256), "signed by the old key")
+		if all[1].seq.Load() != looks {
+			t.Error("it had to look")
+		}
+	})
+}
+
 func TestProcessesThatRotateTogetherBeginOneRotation(t *testing.T) {
 	dbtest.Both(t, func(t *testing.T, d *db.DB) {
 		all := processes(t, d, 6)
