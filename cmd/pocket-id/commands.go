@@ -116,7 +116,7 @@ func keyRotate(ctx context.Context, p *process, args []string) error {
 			if err := keys.Compromise(ctx, by, leaked); err != nil {
 				return err
 			}
-			_, err := fmt.Fprintf(p.out, "Nothing that the key %s signed verifies any more.\n", leaked)
+			_, err := fmt.Fprintf(p.out, "Nothing that the key %s signed verifies any more. Running servers know it within seconds.\n", leaked)
 			return err
 		}
 		rotate := keys.Rotate
