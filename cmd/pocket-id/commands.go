@@ -2,6 +2,7 @@ package main
 
 import (
 	"context"
+	"errors"
 	"flag"
 	"fmt"
 	"io"
@@ -13,6 +14,7 @@ import (
 
 	"pocketid/internal/app"
 	"pocketid/internal/audit"
+	"pocketid/internal/directory"
 	"pocketid/internal/jose"
 	"pocketid/internal/oidc"
 )
@@ -57,6 +59,9 @@ func loginLink(ctx context.Context, p *process, args []string) error {
 	}
 	return p.beside(ctx, func(a *app.App) error {
 		code, user, err := a.SignIn.MakeLoginLink(ctx, audit.System("cli"), rest[0], time.Hour)
+		if errors.Is(err, directory.ErrNoUser) {
+			return fmt.Errorf("nobody here has the username or e-mail address %q", rest[0])
+		}
 		if err != nil {
 			return err
 		}

@@ -53,7 +53,7 @@ var House = Plan{
 		"dbtest":  "db secret",
 		"apptest": "app audit dbtest directory jose oidc secret",
 
-		"cmd/pocket-id":          "app audit jose oidc",
+		"cmd/pocket-id":          "app audit directory jose oidc",
 		"examples/relying-party": "",
 		"internal/i18n/sortkeys": "i18n",
 		"test/architecture":      "",
