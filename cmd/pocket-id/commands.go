@@ -48,9 +48,14 @@ func parse(flags *flag.FlagSet, args []string) ([]string, error) {
 	}
 }
 
-// loginLink makes a link by which somebody can sign in once.
+// loginLink makes a link by which somebody can sign in once. Whoever has lost
+// their passkeys has them taken away with it, because a link alone adds a
+// passkey only where there is none.
 func loginLink(ctx context.Context, p *process, args []string) error {
-	rest, err := parse(flag.NewFlagSet("", flag.ContinueOnError), args)
+	flags := flag.NewFlagSet("", flag.ContinueOnError)
+	var lost bool
+	flags.BoolVar(&lost, "lost-passkeys", false, "")
+	rest, err := parse(flags, args)
 	if err != nil {
 		return err
 	}
@@ -58,14 +63,18 @@ func loginLink(ctx context.Context, p *process, args []string) error {
 		return usageError("it takes one username or e-mail address")
 	}
 	return p.beside(ctx, func(a *app.App) error {
-		code, user, err := a.SignIn.MakeLoginLink(ctx, audit.System("cli"), rest[0], time.Hour)
+		makeLink, note := a.SignIn.MakeLoginLink, ""
+		if lost {
+			makeLink, note = a.SignIn.MakeRecoveryLink, "All passkeys of this account were removed and its sessions ended; the link leads to adding a new one.\n"
+		}
+		code, user, err := makeLink(ctx, audit.System("cli"), rest[0], time.Hour)
 		if errors.Is(err, directory.ErrNoUser) {
 			return fmt.Errorf("nobody here has the username or e-mail address %q", rest[0])
 		}
 		if err != nil {
 			return err
 		}
-		_, err = fmt.Fprintf(p.out, "%s can sign in once within the next hour, at:\n%s\n", user.Username, a.SignIn.CodeURL(code))
+		_, err = fmt.Fprintf(p.out, note+"%s can sign in once within the next hour, at:\n%s\n", user.Username, a.SignIn.CodeURL(code))
 		return err
 	})
 }

@@ -32,7 +32,7 @@ type command struct {
 var commands = []command{
 	{"serve", "", "run the server; this is also what happens without a command", serve},
 	{"setup-link", "", "open the set-up page for another 60 minutes", setupLink},
-	{"one-time-access-token", "<username or e-mail>", "make a link by which somebody can sign in once", loginLink},
+	{"one-time-access-token", "<username or e-mail> [--lost-passkeys]", "make a link by which somebody can sign in once; with the flag, to replace passkeys that are lost", loginLink},
 	{"key-rotate", "[-a RS256|ES256|EdDSA] [--now] [--compromised KEY]", "make a new signing key; the old one goes on verifying", keyRotate},
 	{"config", "", "print all settings, their defaults and meanings", func(_ context.Context, p *process, _ []string) error {
 		_, err := io.WriteString(p.out, app.Document())

@@ -1,6 +1,7 @@
 package signin
 
 import (
+	"crypto/ecdsa"
 	"crypto/ed25519"
 	"crypto/elliptic"
 	"crypto/rand"
@@ -86,10 +87,13 @@ func rs256(bits int) map[int]any {
 	return map[int]any{1: 3, 3: -257, -1: n, -2: []byte{1, 0, 1}}
 }
 
-func es(alg int, curve elliptic.Curve, id int) map[int]any {
-	_, x, y, _ := elliptic.GenerateKey(curve, rand.Reader)
-	size := (curve.Params().BitSize + 7) / 8
-	return map[int]any{1: 2, 3: alg, -1: id, -2: x.FillBytes(make([]byte, size)), -3: y.FillBytes(make([]byte, size))}
+func es(t *testing.T, alg int, curve elliptic.Curve, id int) map[int]any {
+	k, err := ecdsa.GenerateKey(curve, rand.Reader)
+	must(t, err)
+	point, err := k.PublicKey.Bytes() // 4, x, y
+	must(t, err)
+	half := len(point) / 2
+	return map[int]any{1: 2, 3: alg, -1: id, -2: point[1 : 1+half], -3: point[1+half:]}
 }
 
 // adding is somebody who may add a first passkey, again and again.
@@ -114,7 +118,7 @@ func (h *house) adding(t *testing.T) func(m made) error {
 func TestNewPasskeyIsChecked(t *testing.T) {
 	const fine = flagUP | flagUV | flagAT
 	small, large, good := rs256(1024), rs256(4104), rs256(2048)
-	p256 := func() map[int]any { return es(-7, elliptic.P256(), 1) }
+	p256 := func() map[int]any { return es(t, -7, elliptic.P256(), 1) }
 	tests := []struct {
 		name string
 		set  func(*settings.Settings)
@@ -127,8 +131,8 @@ func TestNewPasskeyIsChecked(t *testing.T) {
 		{"takes a synced passkey", nil, made{key: p256(), flags: fine | flagBE | flagBS}, nil},
 		{"takes transports that it does not know", nil, made{key: p256(), flags: fine, transports: []string{"internal", "telepathy"}}, nil},
 		{"takes credProps that say it is discoverable", nil, made{key: p256(), flags: fine, extensions: `{"credProps":{"rk":true}}`}, nil},
-		{"refuses ES384", nil, made{key: es(-35, elliptic.P384(), 2), flags: fine}, ErrAlgorithm},
-		{"refuses ES512", nil, made{key: es(-36, elliptic.P521(), 3), flags: fine}, ErrAlgorithm},
+		{"refuses ES384", nil, made{key: es(t, -35, elliptic.P384(), 2), flags: fine}, ErrAlgorithm},
+		{"refuses ES512", nil, made{key: es(t, -36, elliptic.P521(), 3), flags: fine}, ErrAlgorithm},
 		{"refuses PS256", nil, made{key: map[int]any{1: 3, 3: -37, -1: good[-1], -2: good[-2]}, flags: fine}, ErrAlgorithm},
 		{"refuses RS1", nil, made{key: map[int]any{1: 3, 3: -65535, -1: good[-1], -2: good[-2]}, flags: fine}, ErrAlgorithm},
 		{"refuses a small RSA key", nil, made{key: small, flags: fine}, ErrAlgorithm},
