@@ -164,7 +164,7 @@ func TestFailingJobIsTriedTenTimesAndThenRests(t *testing.T) {
 		r.Handle("mail", func(_ context.Context, body string) error {
 			did.note(body)
 			if broken {
-				return fmt.Errorf("the mail server is away %s", strings.Repeat("é", 1000))
+				return fmt.Errorf("the mail server is away %s", strings.Repeat("€", 1000))
 			}
 			return nil
 		})
@@ -197,11 +197,20 @@ func TestFailingJobIsTriedTenTimesAndThenRests(t *testing.T) {
 		if len(resting) != 1 || resting[0].Kind != "mail" || resting[0].Tries != 10 || !strings.HasPrefix(resting[0].Error, "the mail server is away") {
 			t.Fatalf("resting: %+v", resting)
 		}
-		broken = false
+		write(t, d, func(tx *db.Tx) { jobs.Add(tx, "mail", "y") })
+		time.Sleep(time.Second)
+		if got := did.entries[10:]; !slices.Equal(got, []string{"y"}) {
+			t.Errorf("a new job brought back %v", got)
+		}
 		write(t, d, func(tx *db.Tx) { jobs.Again(tx, resting[0].ID) })
 		time.Sleep(time.Second)
-		if did.len() != 11 || count(t, d, "TRUE") != 0 {
-			t.Error("it did not come back")
+		if did.len() != 12 || count(t, d, "body = 'x' AND rests = FALSE AND tries = 1") != 1 {
+			t.Error("it did not start anew")
+		}
+		broken = false
+		time.Sleep(time.Minute)
+		if count(t, d, "TRUE") != 0 {
+			t.Error("it was not done in the end")
 		}
 	})
 }
