@@ -206,10 +206,8 @@ func baseURL(s string) (*url.URL, error) {
 		if u.Scheme == "https" && n == 443 || u.Scheme == "http" && n == 80 {
 			u.Host = strings.TrimSuffix(u.Host, ":"+port)
 		}
-	} else if strings.HasSuffix(u.Host, ":") {
-		u.Host = strings.TrimSuffix(u.Host, ":")
 	}
-	return &url.URL{Scheme: u.Scheme, Host: u.Host}, nil
+	return &url.URL{Scheme: u.Scheme, Host: strings.TrimSuffix(u.Host, ":")}, nil
 }
 
 // token says whether a rune may stand in the name of a header (RFC 9110 §5.6.2).
