@@ -6,7 +6,9 @@ import (
 	"log/slog"
 	"net/http"
 	"sync/atomic"
+	"time"
 
+	"pocketid/internal/audit"
 	"pocketid/internal/db"
 	"pocketid/internal/directory"
 	"pocketid/internal/edge"
@@ -88,6 +90,8 @@ func (a *App) build(ctx context.Context) (err error) {
 		return err
 	}
 	a.Jobs = jobs.New(a.DB)
+	keep := time.Duration(a.config.AuditRetentionDays) * 24 * time.Hour
+	a.Jobs.Purge("audit", func(tx *db.Tx, limit int) (int64, error) { return audit.Forget(tx, keep, limit) })
 	a.Directory = directory.New(a.DB)
 	a.Directory.Work(a.Jobs)
 	a.SignIn, err = signin.New(signin.Config{
