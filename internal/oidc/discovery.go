@@ -21,6 +21,23 @@ const (
 	pathJWKS       = "/.well-known/jwks.json"
 )
 
+// pathDiscovery is below the issuer (OpenID Connect Discovery §4).
+const pathDiscovery = "/.well-known/openid-configuration"
+
+// Endpoints are the addresses that an application is told of, as discovery has them.
+type Endpoints struct {
+	Issuer, Discovery, Authorization, Token, Userinfo, EndSession, JWKS string
+}
+
+// Endpoints is what an administrator types into an application.
+func (p *Provider) Endpoints() Endpoints {
+	return Endpoints{
+		Issuer: p.issuer, Discovery: p.issuer + pathDiscovery, Authorization: p.issuer + pathAuthorize,
+		Token: p.internalURL + pathToken, Userinfo: p.internalURL + pathUserinfo,
+		EndSession: p.issuer + pathEndSession, JWKS: p.internalURL + pathJWKS,
+	}
+}
+
 // metadata is the discovery document (OpenID Connect Discovery §3, RFC 8414
 // §2). It names what works and nothing else. There are no empty lists and no
 // nulls in it, and what is true by default and false here is said.

@@ -11,6 +11,17 @@ const clientsPath = "/settings/admin/oidc-clients"
 func (x *Web) adminRoutes() []edge.Route {
 	return []edge.Route{
 		page("GET /settings/admin", edge.Admin, x.admin),
+
+		page("GET "+clientsPath, edge.Admin, x.clients),
+		page("GET "+clientsPath+"/new", edge.Admin, x.clientNew),
+		page("POST "+clientsPath+"/new", edge.Admin, x.clientAdd),
+		page("GET "+clientsPath+"/{id}", edge.Admin, x.client),
+		page("POST "+clientsPath+"/{id}", edge.Admin, x.clientSave),
+		page("GET "+clientsPath+"/{id}/delete", edge.Admin, x.clientDelete),
+		page("POST "+clientsPath+"/{id}/delete", edge.Admin, x.clientDeleted),
+		page("POST "+clientsPath+"/{id}/secrets", edge.Admin, x.secretAdd),
+		page("GET "+clientsPath+"/{id}/secrets/{sid}/delete", edge.Admin, x.secretDelete),
+		page("POST "+clientsPath+"/{id}/secrets/{sid}/delete", edge.Admin, x.secretDeleted),
 	}
 }
 

@@ -50,16 +50,41 @@ document.addEventListener('click', e => {
     if (d?.showModal) { e.preventDefault(); opener.closest('[popover]')?.hidePopover?.(); d.showModal(); }
     return;
   }
-  if (e.target.closest('[data-close-dialog]')) { e.preventDefault(); e.target.closest('dialog')?.close(); }
+  const link = e.target.closest('a[data-ask]');
+  if (link && !e.ctrlKey && !e.metaKey && !e.shiftKey) { e.preventDefault(); link.closest('[popover]')?.hidePopover?.(); ask(link.href); }
+  const away = e.target.closest('[data-close-dialog]')?.closest('dialog');
+  if (away) { e.preventDefault(); away.close(); }
   if (e.target instanceof HTMLDialogElement && e.target.open) { // click on the backdrop
     const r = e.target.getBoundingClientRect();
     if (e.clientX < r.left || e.clientX > r.right || e.clientY < r.top || e.clientY > r.bottom) e.target.close();
   }
 });
-document.querySelectorAll('input[data-confirm]').forEach(i => {
+const armConfirm = root => root.querySelectorAll('input[data-confirm]').forEach(i => {
   const b = i.form.querySelector('.primary'), set = () => { b.disabled = i.value.trim() !== i.dataset.confirm; };
+  i.closest('[data-scripted]')?.removeAttribute('hidden');
   i.addEventListener('input', set); set();
 });
+armConfirm(document);
+
+// A link with data-ask leads to a page that asks something in a <form data-question>. It is asked in a dialog on this page instead.
+async function ask(address) {
+  try {
+    const res = await fetch(address);
+    if (!res.ok || res.redirected) throw res.status;
+    const page = new DOMParser().parseFromString(await res.text(), 'text/html'), form = page.querySelector('form[data-question]');
+    const d = document.createElement('dialog'), title = document.createElement('h2');
+    title.id = 'ask'; title.textContent = page.querySelector('h1').textContent;
+    d.setAttribute('aria-labelledby', 'ask');
+    form.className = ''; form.setAttribute('action', address); form.prepend(title);
+    d.append(form); document.querySelector('main').append(d);
+    d.addEventListener('close', () => d.remove());
+    armConfirm(d); d.showModal();
+  } catch { location.assign(address); }
+}
+
+// The answer to a form that must not be sent again takes the address of a page that can be loaded again.
+const at = document.querySelector('[data-address]');
+if (at) history.replaceState(null, '', at.dataset.address);
 
 // <copy-button><button class="btn icon" aria-label="Copy client ID">…</button></copy-button>, with value="…" or for="id".
 customElements.define('copy-button', class extends HTMLElement {
@@ -73,6 +98,7 @@ customElements.define('copy-button', class extends HTMLElement {
 });
 
 // <tab-set>: a <nav class="tabs"> of #links followed by <section id>s. Without JS: a list of links and all sections.
+// at="id" is the tab to begin with, whatever the address says. An address that names something within a section opens its tab.
 customElements.define('tab-set', class extends HTMLElement {
   connectedCallback() {
     const nav = this.querySelector('.tabs'), list = document.createElement('div');
@@ -95,8 +121,14 @@ customElements.define('tab-set', class extends HTMLElement {
       const t = this.tabs[(to + n) % n];
       this.show(t.id, true); t.b.focus();
     });
-    const at = () => this.show(location.hash.slice(1), false);
-    addEventListener('hashchange', at); at();
+    const at = () => {
+      const id = decodeURIComponent(location.hash.slice(1)), target = id && document.getElementById(id), tab = target && this.tabs.find(t => t.panel.contains(target));
+      if (target && !tab) return;
+      this.show(tab?.id, false);
+      if (tab && tab.panel !== target) target.focus();
+    };
+    addEventListener('hashchange', at);
+    this.hasAttribute('at') ? this.show(this.getAttribute('at'), false) : at();
   }
   show(id, push) {
     const t = this.tabs.find(t => t.id === id) || this.tabs[0];

@@ -1,0 +1,262 @@
+package web
+
+import (
+	"errors"
+	"net/http"
+	"net/url"
+	"strings"
+	"time"
+
+	"pocketid/internal/edge"
+	"pocketid/internal/oidc"
+	"pocketid/internal/secret"
+)
+
+// clientsPage lists the clients.
+type clientsPage struct {
+	Frame
+	Search  string
+	Rows    []clientLine
+	Total   int
+	Counted bool   // Total is exact
+	Next    string // the address of the page after this one
+	Later   bool   // this is not the first page
+}
+
+// A clientLine is a client as the list shows it.
+type clientLine struct {
+	oidc.ClientRow
+	Badge Avatar
+	Host  string // where it starts
+}
+
+func (x *Web) clients(w http.ResponseWriter, r *http.Request) error {
+	query := r.URL.Query()
+	search, after := strings.TrimSpace(query.Get("q")), query.Get("after")
+	found, err := x.oidc.Clients(r.Context(), actor(r), oidc.ClientFilter{Search: search, After: after, Limit: 25})
+	if err != nil {
+		return err
+	}
+	p := clientsPage{
+		Frame:  Frame{Title: x.words(r).T("clients.title"), Area: "admin", Here: "clients"},
+		Search: search, Total: found.Total, Counted: found.Total < oidc.MaxCount, Later: after != "",
+	}
+	for _, row := range found.Rows {
+		p.Rows = append(p.Rows, clientLine{row, avatarOf(row.Name, row.ID), hostOf(row.LaunchURL)})
+	}
+	if found.Next != "" {
+		next := url.Values{"after": {found.Next}}
+		if search != "" {
+			next.Set("q", search)
+		}
+		p.Next = clientsPath + "?" + next.Encode()
+	}
+	return x.show(w, r, "clients", &p)
+}
+
+// hostOf is what people recognise of an address.
+func hostOf(address string) string {
+	u, err := url.Parse(address)
+	if err != nil {
+		return ""
+	}
+	return u.Host
+}
+
+func clientPath(id string) string { return clientsPath + "/" + url.PathEscape(id) }
+
+// clientNewPage asks what a client needs to begin with.
+type clientNewPage struct {
+	Frame
+	Edit oidc.ClientEdit
+	URIs uriList
+	// Draft is the id that the client gets when none is chosen. It makes sending the
+	// form twice one client.
+	Draft string
+}
+
+func (x *Web) clientNew(w http.ResponseWriter, r *http.Request) error {
+	return x.showClientNew(w, r, oidc.NewClientEdit(), secret.ID(), nil)
+}
+
+func (x *Web) showClientNew(w http.ResponseWriter, r *http.Request, edit oidc.ClientEdit, draft string, problem *Problem) error {
+	p := clientNewPage{
+		Frame: Frame{Title: x.words(r).T("client_new.title"), Area: "admin", Here: "clients", Narrow: true,
+			Modules: []string{"pairs.js"}, Fault: problem},
+		Edit: edit, Draft: draft,
+	}
+	p.URIs = uriListOf(&p.Frame, "redirect_uris", edit.RedirectURIs)
+	return x.show(w, r, "client-new", &p)
+}
+
+func (x *Web) clientAdd(w http.ResponseWriter, r *http.Request) error {
+	form, err := edge.Form(r)
+	if err != nil {
+		return err
+	}
+	draft := form.Get("draft")
+	edit := oidc.NewClientEdit()
+	edit.ID, edit.Name = strings.TrimSpace(form.Get("id")), form.Get("name")
+	edit.RedirectURIs = urisOf(form, "redirect_uris")
+	edit.Public = form.Get("public") == "1"
+	edit.PKCERequired = form.Has("pkce_required")
+	chosen := edit.ID != ""
+	if !chosen {
+		edit.ID = draft
+	}
+	c, text, err := x.oidc.AddClient(r.Context(), actor(r), edit)
+	if errors.Is(err, oidc.ErrClientIDTaken) && !chosen {
+		return seeOther(w, clientPath(draft)) // the form was sent twice
+	}
+	if err != nil {
+		if !chosen {
+			edit.ID = ""
+		}
+		if problem := x.problem(r, err); problem != nil {
+			return x.showClientNew(w, r, edit, secret.ID(), problem)
+		}
+		return err
+	}
+	if c.Public {
+		flash(w, r, "flash.client_created", "name", c.Name)
+		return seeOther(w, clientPath(c.ID))
+	}
+	return x.showSecret(w, r, &c, text, "client_secret.created")
+}
+
+// clientSecretPage shows a secret, once. It is the answer to the form that made it, so
+// that the secret is in no address, cookie or log.
+type clientSecretPage struct {
+	Frame
+	ID, Name  string
+	Secret    secret.Text
+	Lead      string
+	Endpoints oidc.Endpoints
+	// Client is the address of the client, which the page takes for its own: loading it
+	// again does not send the form again.
+	Client string
+}
+
+// Text is the secret itself, for the template alone.
+func (p *clientSecretPage) Text() string { return string(p.Secret) }
+
+func (x *Web) showSecret(w http.ResponseWriter, r *http.Request, c *oidc.Client, text, words string) error {
+	t := x.words(r)
+	p := clientSecretPage{
+		Frame: Frame{Title: t.T(words+".title", "name", c.Name), Area: "admin", Here: "clients", Narrow: true},
+		ID:    c.ID, Name: c.Name, Secret: secret.Text(text), Lead: t.T(words, "name", c.Name),
+		Endpoints: x.oidc.Endpoints(), Client: clientPath(c.ID),
+	}
+	w.Header().Set("Cache-Control", "no-store")
+	return x.show(w, r, "client-secret", &p)
+}
+
+// expiries are how many days a new secret may work; 0 is for ever.
+var expiries = []int{0, 30, 90, 180, 365}
+
+func (x *Web) secretAdd(w http.ResponseWriter, r *http.Request) error {
+	form, err := edge.Form(r)
+	if err != nil {
+		return err
+	}
+	c, err := x.oidc.Client(r.Context(), actor(r), r.PathValue("id"))
+	if err != nil {
+		return err
+	}
+	edit, err := secretEditOf(form, edge.Now(r.Context()))
+	text := ""
+	if err == nil {
+		_, text, err = x.oidc.AddSecret(r.Context(), actor(r), c.ID, edit)
+	}
+	if err != nil {
+		if problem := x.problem(r, err); problem != nil {
+			return x.showClient(w, r, &c, clientFormOf(&c), problem, "secrets")
+		}
+		return err
+	}
+	return x.showSecret(w, r, &c, text, "client_secret.added")
+}
+
+// secretEditOf reads the form of a new secret.
+func secretEditOf(form url.Values, now time.Time) (oidc.SecretEdit, error) {
+	days, ok := choice(form.Get("expires"), expiries)
+	switch {
+	case !ok:
+		return oidc.SecretEdit{}, oidc.ErrSecretExpiry
+	case days == 0:
+		return oidc.SecretEdit{}, nil
+	}
+	return oidc.SecretEdit{ExpiresAt: now.AddDate(0, 0, days)}, nil
+}
+
+// secretDeletePage asks before a secret goes.
+type secretDeletePage struct {
+	Frame
+	Name   string
+	Secret oidc.Secret
+	Client string
+	Last   bool // it is the only one
+}
+
+func (x *Web) secretDelete(w http.ResponseWriter, r *http.Request) error {
+	c, err := x.oidc.Client(r.Context(), actor(r), r.PathValue("id"))
+	if err != nil {
+		return err
+	}
+	all, err := x.oidc.Secrets(r.Context(), actor(r), c.ID)
+	if err != nil {
+		return err
+	}
+	for _, s := range all {
+		if s.ID != r.PathValue("sid") {
+			continue
+		}
+		p := secretDeletePage{
+			Frame: Frame{Title: x.words(r).T("secret_delete.title", "prefix", s.Prefix), Area: "admin", Here: "clients", Narrow: true},
+			Name:  c.Name, Secret: s, Client: clientPath(c.ID), Last: len(all) == 1 && !c.Public,
+		}
+		return x.show(w, r, "secret-delete", &p)
+	}
+	return oidc.ErrSecretNotFound
+}
+
+func (x *Web) secretDeleted(w http.ResponseWriter, r *http.Request) error {
+	id := r.PathValue("id")
+	if err := x.oidc.RemoveSecret(r.Context(), actor(r), id, r.PathValue("sid")); err != nil {
+		return err
+	}
+	flash(w, r, "flash.secret_deleted")
+	return seeOther(w, clientPath(id)+"#secrets")
+}
+
+// clientDeletePage asks before a client goes.
+type clientDeletePage struct {
+	Frame
+	Name       string
+	LastUsedAt time.Time
+	Client     string
+}
+
+func (x *Web) clientDelete(w http.ResponseWriter, r *http.Request) error {
+	c, err := x.oidc.Client(r.Context(), actor(r), r.PathValue("id"))
+	if err != nil {
+		return err
+	}
+	p := clientDeletePage{
+		Frame: Frame{Title: x.words(r).T("client_delete.title", "name", c.Name), Area: "admin", Here: "clients", Narrow: true},
+		Name:  c.Name, LastUsedAt: c.LastUsedAt, Client: clientPath(c.ID),
+	}
+	return x.show(w, r, "client-delete", &p)
+}
+
+func (x *Web) clientDeleted(w http.ResponseWriter, r *http.Request) error {
+	c, err := x.oidc.Client(r.Context(), actor(r), r.PathValue("id"))
+	if err != nil {
+		return err
+	}
+	if err := x.oidc.DeleteClient(r.Context(), actor(r), c.ID); err != nil {
+		return err
+	}
+	flash(w, r, "flash.client_deleted", "name", c.Name)
+	return seeOther(w, clientsPath)
+}
