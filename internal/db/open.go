@@ -6,6 +6,7 @@ import (
 	"net/url"
 	"os"
 	"path/filepath"
+	"regexp"
 	"strings"
 )
 
@@ -58,15 +59,19 @@ func parseDSN(connection string) (dsn, error) {
 	if IsPostgres(connection) {
 		return dsn{postgres: true, raw: connection}, nil
 	}
+	// A connection string may hold a password, so a refusal repeats no more of
+	// it than what is wrong.
 	refuse := func(why string) (dsn, error) {
-		return dsn{}, &Refusal{fmt.Sprintf("the connection string %q cannot be used: %s", connection, why),
+		return dsn{}, &Refusal{"the connection string of the database cannot be used: " + why,
 			`Write the path of a file, such as "data/pocket-id.db", or "postgres://user:password@host:5432/database"`}
 	}
 	if scheme, _, ok := strings.Cut(connection, "://"); ok && scheme != "file" {
-		return dsn{}, &Refusal{fmt.Sprintf("the connection string begins with %q, which is neither SQLite nor PostgreSQL", scheme+"://"),
-			`Write the path of a file, such as "data/pocket-id.db", or "postgres://user:password@host:5432/database"`}
+		return refuse("it begins with " + scheme + "://, which is neither SQLite nor PostgreSQL")
 	}
 	path, query, _ := strings.Cut(connection, "?")
+	if meansServer.MatchString(path) {
+		return refuse("it looks like one of PostgreSQL, and those begin with postgres://")
+	}
 	if rest, ok := strings.CutPrefix(path, "file:"); ok {
 		if host, ok := strings.CutPrefix(rest, "//"); ok { // file:///data/x or file://localhost/data/x
 			host, p, slash := strings.Cut(host, "/")
@@ -80,7 +85,7 @@ func parseDSN(connection string) (dsn, error) {
 			return refuse(err.Error())
 		}
 	}
-	if path == "" {
+	if path == "" || strings.HasSuffix(path, "/") {
 		return refuse("it names no file")
 	}
 	if strings.Contains(path, ":memory:") {
@@ -93,12 +98,16 @@ func parseDSN(connection string) (dsn, error) {
 	for name, values := range params {
 		for _, v := range values {
 			if !ours(name, v) {
-				return refuse(fmt.Sprintf("the parameter %s=%s is not supported; how the file is opened is settled by the program", name, v))
+				pragma, _, _ := strings.Cut(v, "(")
+				return refuse(fmt.Sprintf("the parameter %s=%s is not supported; how the file is opened is settled by the program", name, pragma))
 			}
 		}
 	}
 	return dsn{path: filepath.Clean(path)}, nil
 }
+
+// meansServer is what nobody calls a file.
+var meansServer = regexp.MustCompile(`\b(host|dbname|password)=|:[^/]*@`)
 
 // ours says whether a parameter of a connection string asks for what happens
 // anyway.

@@ -60,12 +60,15 @@ func TestConnectionStrings(t *testing.T) {
 		{":memory:", "memory"},
 		{"file::memory:?cache=shared", "memory"},
 		{"file:a.db?mode=memory", "mode=memory"},
-		{"data/p.db?_pragma=journal_mode(DELETE)", "journal_mode(DELETE)"},
+		{"data/p.db?_pragma=journal_mode(DELETE)", "_pragma=journal_mode"},
 		{"data/p.db?_journal_mode=DELETE", "_journal_mode=DELETE"},
-		{"data/p.db?_pragma=foreign_keys(0)", "foreign_keys(0)"},
+		{"data/p.db?_pragma=foreign_keys(0)", "_pragma=foreign_keys"},
 		{"data/p.db?vfs=unix-none", "vfs"},
 		{"file://server/share/p.db", "three slashes"},
 		{"mysql://u:p@h/d", "mysql://"},
+		{"postgres:/u:p@h/d", "postgres://"},
+		{"host=db user=u password=p dbname=d", "postgres://"},
+		{"data/", "names no file"},
 	} {
 		_, err := db.Path(tt.dsn)
 		refused(t, err, tt.word)
@@ -78,9 +81,12 @@ func TestPasswordIsNotInTheRefusal(t *testing.T) { // threats 84
 	if strings.Contains(err.Error(), "hunter2") {
 		t.Errorf("%v", err)
 	}
-	_, err = db.Open(t.Context(), "mysql://u:hunter2@host/d", db.Serve)
-	if strings.Contains(err.Error(), "hunter2") {
-		t.Errorf("%v", err)
+	for _, dsn := range []string{"mysql://u:hunter2@host/d", "postgres:/u:hunter2@host/d", "u:hunter2@host", "password=hunter2", "p.db?_pragma=key('hunter2')"} {
+		_, err := db.Open(t.Context(), dsn, db.Serve)
+		refused(t, err)
+		if strings.Contains(err.Error(), "hunter2") {
+			t.Errorf("%v", err)
+		}
 	}
 }
 
@@ -482,6 +488,7 @@ func TestWhatIsNoDatabaseOfOursIsLeftAlone(t *testing.T) {
 	})
 }
 
+// threats 15
 func TestFullDiskIsAnOutageAndLosesNothing(t *testing.T) {
 	d := dbtest.Open(t)
 	write(t, d, func(tx *db.Tx) {

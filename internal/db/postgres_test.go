@@ -34,6 +34,7 @@ func TestUnreachableServerIsAnOutage(t *testing.T) {
 	}
 }
 
+// threats 15
 func TestKilledConnectionIsAnOutageThatPasses(t *testing.T) {
 	dsn := dbtest.DSN(t, dbtest.Postgres)
 	d := dbtest.OpenDSN(t, dsn)

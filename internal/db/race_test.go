@@ -55,6 +55,7 @@ func TestOneOfFortyRedeemersWins(t *testing.T) {
 }
 
 // Sixty-four adders with a deadline: nothing is lost and nobody is turned away.
+// threats 4
 func TestEveryChangeUnderContentionCounts(t *testing.T) {
 	engines(t, func(t *testing.T, d *db.DB) {
 		write(t, d, func(tx *db.Tx) { tx.Do(`INSERT INTO counter (id, n) VALUES ('a', 0)`) })

@@ -242,6 +242,7 @@ func TestTrapsOfDialect(t *testing.T) {
 	})
 }
 
+// threats 15
 func TestFailedStatementSticks(t *testing.T) {
 	engines(t, func(t *testing.T, d *db.DB) {
 		err := d.Write(t.Context(), func(tx *db.Tx) error {
