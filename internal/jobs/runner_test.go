@@ -258,6 +258,7 @@ func TestScheduleIsHeldByOneReplica(t *testing.T) {
 		var stops []func()
 		for i := range 3 {
 			r := jobs.New(d)
+			r.Poll = time.Minute
 			r.Every("sync", time.Hour, func(context.Context) error {
 				did.note(fmt.Sprint(i))
 				time.Sleep(10 * time.Minute) // longer than a claim holds by itself
@@ -287,6 +288,7 @@ func TestScheduleIsHeldByOneReplica(t *testing.T) {
 func TestFailingScheduleComesBackSoonerAndNeverRests(t *testing.T) {
 	bubble(t, func(t *testing.T, d *db.DB) {
 		did, r := newDiary(), jobs.New(d)
+		r.Poll = time.Minute
 		r.Every("sync", time.Hour, func(context.Context) error {
 			did.note("x")
 			if did.len() < 14 {
@@ -314,6 +316,7 @@ func TestShorterIntervalHoldsAfterARestart(t *testing.T) {
 		did := newDiary()
 		every := func(interval time.Duration) (stop func()) {
 			r := jobs.New(d)
+			r.Poll = time.Minute
 			r.Every("sync", interval, func(context.Context) error { did.note("x"); return nil })
 			return start(t, r)
 		}
@@ -340,6 +343,7 @@ func TestLongJobIsNotTakenByAnother(t *testing.T) {
 		did := newDiary()
 		for range 2 {
 			r := jobs.New(d)
+			r.Poll = 30 * time.Second
 			r.Handle("import", func(ctx context.Context, body string) error {
 				did.note("begun")
 				time.Sleep(10 * time.Minute)
@@ -362,6 +366,7 @@ func TestLongJobIsNotTakenByAnother(t *testing.T) {
 func TestNoJobRunsForEver(t *testing.T) {
 	bubble(t, func(t *testing.T, d *db.DB) {
 		did, r := newDiary(), jobs.New(d)
+		r.Poll = time.Minute
 		r.Handle("import", func(ctx context.Context, body string) error {
 			<-ctx.Done()
 			did.note("stopped")
@@ -470,7 +475,7 @@ func TestJobThatNobodyKnowsWaits(t *testing.T) {
 		r := jobs.New(d)
 		start(t, r)
 		write(t, d, func(tx *db.Tx) { jobs.Add(tx, "of a newer version", "x") })
-		time.Sleep(time.Hour)
+		time.Sleep(time.Minute)
 		if n := count(t, d, "tries = 0"); n != 1 {
 			t.Error("it was touched")
 		}
