@@ -11,7 +11,7 @@ import (
 // errorPage says what happened, why, and what to do.
 type errorPage struct {
 	Frame
-	i18n.Words
+	Said      i18n.Words
 	Reference string
 	// Shown is a text of the request that the words are about: an address.
 	Shown string
@@ -38,7 +38,7 @@ func (x *Web) RenderError(w http.ResponseWriter, r *http.Request, f *fault.Error
 		x.render(w, r, "wrong-host", status, &wrongHostPage{frame, f.Params["asked"], f.Params["app_url"], reference})
 		return
 	}
-	p := errorPage{Frame: frame, Words: text, Reference: reference, Shown: f.Params["redirect_uri"],
+	p := errorPage{Frame: frame, Said: text, Reference: reference, Shown: f.Params["redirect_uri"],
 		Launch: f.Params["launch"], Client: f.Params["client"], SignedIn: edge.Who(r.Context()).UserID != ""}
 	x.render(w, r, "error", status, &p)
 }

@@ -516,10 +516,9 @@ func (p *person) shot(name string) {
 // violations says what axe-core finds on the page as it is now.
 func (p *person) violations() []string {
 	p.t.Helper()
-	p.do(chromedp.Func(func(ctx context.Context, _ *chromedp.Target) error {
-		_, err := chromedp.Run(ctx, chromedp.Evaluate[chromedp.Void](axeSource+"; undefined"))
-		return err
-	}))
+	if has, err := chromedp.Run(p.ctx, chromedp.Evaluate[bool](`"axe" in window`)); err != nil || !has {
+		p.inject()
+	}
 	out, err := chromedp.Run(p.ctx, chromedp.Evaluate[string](`axe.run(document, {resultTypes: ["violations"]}).then(r => JSON.stringify(r.violations.map(v => v.id + ": " + v.help + "\n\t" + v.nodes.map(n => n.html.slice(0, 200) + " :: " + n.failureSummary).join("\n\t"))))`, chromedp.EvalAwaitPromise))
 	if err != nil {
 		p.fail("axe-core: %v", err)
@@ -529,6 +528,15 @@ func (p *person) violations() []string {
 		p.fail("axe-core answered %q", out)
 	}
 	return found
+}
+
+// inject loads axe-core into the page.
+func (p *person) inject() {
+	p.t.Helper()
+	p.do(chromedp.Func(func(ctx context.Context, _ *chromedp.Target) error {
+		_, err := chromedp.Run(ctx, chromedp.Evaluate[chromedp.Void](axeSource+"; undefined"))
+		return err
+	}))
 }
 
 // axe fails the test when axe-core finds anything on the page as it is now.
