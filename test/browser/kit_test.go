@@ -488,6 +488,10 @@ func (p *person) value(expression string) string {
 func (p *person) size(width, height int64) {
 	p.t.Helper()
 	p.do(chromedp.EmulateViewport(width, height))
+	// What is clicked next must have come to rest.
+	if _, err := chromedp.Run(p.ctx, chromedp.Evaluate[bool](`new Promise(done => requestAnimationFrame(() => requestAnimationFrame(() => done(true))))`, chromedp.EvalAwaitPromise)); err != nil {
+		p.fail("resize: %v", err)
+	}
 }
 
 // scheme asks for light or dark colours, and for no motion: what is looked at stands still.
