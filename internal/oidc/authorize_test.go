@@ -319,6 +319,20 @@ func TestTheGateIsAskedAtTheEnd(t *testing.T) {
 			}
 			return nil
 		}))
+		// Nor does who signed out everywhere, though the row of the session is as it was.
+		bob := h.user("bob")
+		v.User, v.Session = bob, h.browser().signIn(bob)
+		h.write(func(tx *db.Tx) { directory.Invalidate(tx, bob.ID) })
+		must(t, h.d.Read(ctx, func(tx *db.Tx) error {
+			d, err := doorOf(tx, c.ID, bob.ID, v.Session.ID)
+			must(t, err)
+			s, err := h.p.situation(tx, &authRequest{}, d, place{}, caller{visitor: v, known: true})
+			must(t, err)
+			if s.session.ID != "" {
+				t.Error("a session that was signed out everywhere is let through")
+			}
+			return nil
+		}))
 
 		must(t, h.dir.Enable(t.Context(), admin, ada.ID))
 		b.signOut()

@@ -242,3 +242,18 @@ func TestAStoredRequestIsAnsweredOnce(t *testing.T) {
 		}
 	})
 }
+
+// threats 34: a decision before its step is none.
+func TestADecisionCountsAtItsStepAlone(t *testing.T) {
+	each(t, func(t *testing.T, h *house) {
+		c, ada, b := h.client(ClientEdit{}), h.user("ada"), h.browser()
+		b.signIn(ada)
+		time.Sleep(time.Second)
+		id := wantStep(t, b.authorize(c, "prompt", "login consent"), "/login/again")
+		wantStep(t, b.get(b.allow(id)), "/login/again")
+		time.Sleep(time.Second)
+		b.reauth()
+		wantStep(t, b.get(nextURL(id)), "/consent")
+		wantCode(t, b.get(b.allow(id)), c)
+	})
+}
