@@ -2,7 +2,6 @@ package directory
 
 import (
 	"context"
-	"regexp"
 	"strings"
 
 	"pocketid/internal/audit"
@@ -20,11 +19,6 @@ var (
 	ErrLocaleMalformed = fault.New(fault.Invalid, "locale_malformed").At("locale")
 	ErrThemeUnknown    = fault.New(fault.Invalid, "theme_unknown").At("theme")
 	ErrManaged         = fault.New(fault.Forbidden, "ldap_user_update")
-)
-
-var (
-	uuids   = regexp.MustCompile(`^[0-9a-f]{8}(-[0-9a-f]{4}){3}-[0-9a-f]{12}$`)
-	locales = regexp.MustCompile(`^[A-Za-z]{2,8}([-_][A-Za-z0-9]{1,8})*$`)
 )
 
 // NewUser is what an account is made from. Names are trimmed; an empty
@@ -50,7 +44,7 @@ type NewUser struct {
 func (n NewUser) Check(s settings.Settings) (u User, err error) {
 	u = User{ID: strings.ToLower(n.ID), Kind: "person", EmailVerified: n.EmailVerified, Admin: n.Admin, Locale: n.Locale,
 		Claims: n.Claims, StandardClaims: map[string]any{}}
-	if u.ID != "" && !uuids.MatchString(u.ID) {
+	if u.ID != "" && !isUUID(u.ID) {
 		return User{}, ErrIDMalformed
 	}
 	if err := u.name(n.Username, n.Email, n.FirstName, n.LastName, n.DisplayName); err != nil {
@@ -97,8 +91,38 @@ func (u *User) name(username, email, first, last, display string) (err error) {
 	return nil
 }
 
+// isUUID reports whether s is a UUID in lower case (RFC 9562 §4).
+func isUUID(s string) bool {
+	for i := range len(s) {
+		switch hyphen := i == 8 || i == 13 || i == 18 || i == 23; {
+		case hyphen != (s[i] == '-'):
+			return false
+		case !hyphen && (s[i] > 'f' || !alphanumeric(s[i]) || 'A' <= s[i] && s[i] <= 'Z'):
+			return false
+		}
+	}
+	return len(s) == 36
+}
+
+// checkLocale accepts whatever has the form of a language tag, and nothing at
+// all; imported tags that no catalogue has are kept.
 func checkLocale(l string) error {
-	if l != "" && (len(l) > 35 || !locales.MatchString(l)) { // RFC 5646 §4.4.1: 35 characters hold any tag
+	if l == "" {
+		return nil
+	}
+	parts := strings.FieldsFunc(l, func(r rune) bool { return r == '-' || r == '_' })
+	for i, p := range parts {
+		if len(p) > 8 || i == 0 && len(p) < 2 {
+			return ErrLocaleMalformed
+		}
+		for j := range len(p) {
+			if !alphanumeric(p[j]) || i == 0 && p[j] <= '9' {
+				return ErrLocaleMalformed
+			}
+		}
+	}
+	// RFC 5646 §4.4.1: 35 characters hold any tag
+	if len(parts) == 0 || len(l) > 35 || len(strings.Join(parts, "-")) != len(l) {
 		return ErrLocaleMalformed
 	}
 	return nil

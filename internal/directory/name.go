@@ -3,7 +3,6 @@ package directory
 import (
 	"fmt"
 	"net/mail"
-	"regexp"
 	"slices"
 	"strconv"
 	"strings"
@@ -36,10 +35,6 @@ const (
 	maxEmail       = 254 // RFC 5321 §4.5.3.1.3, without the angle brackets
 )
 
-// usernames is what a username looks like; the incumbent's rule, so that every
-// name that is in use passes.
-var usernames = regexp.MustCompile(`^[a-zA-Z0-9]([a-zA-Z0-9_.@-]*[a-zA-Z0-9])?$`)
-
 // Fold brings s into the form in which names are compared and sorted: Unicode
 // case folding over NFC, so that neither case nor the way an accent is encoded
 // makes two names of one. The database never folds (its lower() minds ASCII
@@ -60,12 +55,23 @@ func ascii(s string) bool {
 	return true
 }
 
+// parseUsername accepts what the incumbent does, so that every name that is in
+// use passes: letters, digits, and within them dots, hyphens, underscores, @.
 func parseUsername(s string) (string, error) {
 	s = strings.TrimSpace(s)
-	if len(s) > maxUsername || !usernames.MatchString(s) {
+	if s == "" || len(s) > maxUsername || !alphanumeric(s[0]) || !alphanumeric(s[len(s)-1]) {
 		return "", ErrUsernameMalformed
 	}
+	for i := range len(s) {
+		if !alphanumeric(s[i]) && !strings.Contains("_.@-", s[i:i+1]) {
+			return "", ErrUsernameMalformed
+		}
+	}
 	return s, nil
+}
+
+func alphanumeric(b byte) bool {
+	return '0' <= b && b <= '9' || 'a' <= b && b <= 'z' || 'A' <= b && b <= 'Z'
 }
 
 // parseEmail accepts one bare address; an empty one is nobody's.

@@ -224,3 +224,28 @@ func TestWordsFollowTheNames(t *testing.T) {
 		}
 	})
 }
+
+func TestLocales(t *testing.T) {
+	for _, good := range []string{"", "en", "zh-CN", "zh_Hant_TW", "de-DE-1996", "sr-Latn-RS"} {
+		if err := checkLocale(good); err != nil {
+			t.Errorf("%q is refused", good)
+		}
+	}
+	for _, bad := range []string{"e", "1n", "en-", "-en", "en--US", "en US", "en/x", "<x>", "é", "abcdefghi", "-", strings.Repeat("en-", 12) + "en"} {
+		if err := checkLocale(bad); !errors.Is(err, ErrLocaleMalformed) {
+			t.Errorf("%q: %v", bad, err)
+		}
+	}
+}
+
+func TestUUIDs(t *testing.T) {
+	if !isUUID("6ba7b810-9dad-41d1-80b4-00c04fd430c8") {
+		t.Error("a UUID is refused")
+	}
+	for _, bad := range []string{"", "6ba7b810-9dad-41d1-80b4-00c04fd430c", "6ba7b810-9dad-41d1-80b4-00c04fd430c88", "6BA7B810-9dad-41d1-80b4-00c04fd430c8",
+		"6ba7b8109dad-41d1-80b4-00c04fd430c8-", "6ba7b810-9dad-41d1-80b4-00c04fd430cg", "------------------------------------"} {
+		if isUUID(bad) {
+			t.Errorf("%q is taken", bad)
+		}
+	}
+}
