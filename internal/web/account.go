@@ -34,7 +34,9 @@ func (x *Web) accountRoutes() []edge.Route {
 		page("POST "+passkeysPath+"/{id}/remove", edge.SignedIn, x.passkeyRemoved),
 
 		page("GET "+sessionsPath, edge.SignedIn, x.sessions),
+		page("GET "+sessionsPath+"/others", edge.SignedIn, x.othersQuestion),
 		page("POST "+sessionsPath+"/others", edge.SignedIn, x.sessionsOthers),
+		page("GET "+sessionsPath+"/everywhere", edge.SignedIn, x.everywhereQuestion),
 		page("POST "+sessionsPath+"/everywhere", edge.SignedIn, x.sessionsEverywhere),
 		page("POST "+sessionsPath+"/{id}/end", edge.SignedIn, x.sessionEnd),
 	}
@@ -292,6 +294,31 @@ func (x *Web) sessions(w http.ResponseWriter, r *http.Request) error {
 		p.Others++
 	}
 	return x.show(w, r, "sessions", &p)
+}
+
+// sessionsEndPage asks what the dialogs of the sessions page ask, where they do not open.
+type sessionsEndPage struct {
+	Frame
+	Text, Button string
+}
+
+func (x *Web) othersQuestion(w http.ResponseWriter, r *http.Request) error {
+	all, err := x.signin.Sessions(r.Context(), visitor(r))
+	if err != nil {
+		return err
+	}
+	words := x.words(r)
+	return x.askEnd(w, r, words.T("sessions.others.title", "n", len(all)-1), words.T("sessions.others.text"), words.T("sessions.others"))
+}
+
+func (x *Web) everywhereQuestion(w http.ResponseWriter, r *http.Request) error {
+	words := x.words(r)
+	return x.askEnd(w, r, words.T("sessions.everywhere.title"), words.T("sessions.everywhere.text"), words.T("sessions.everywhere"))
+}
+
+func (x *Web) askEnd(w http.ResponseWriter, r *http.Request, title, text, button string) error {
+	p := sessionsEndPage{Frame: Frame{Title: title, Area: "account", Here: "sessions", Narrow: true}, Text: text, Button: button}
+	return x.show(w, r, "sessions-end", &p)
 }
 
 func (x *Web) sessionEnd(w http.ResponseWriter, r *http.Request) error {

@@ -48,6 +48,7 @@ var pages = map[string]kind{
 	"passkeys":       {"house", passkeysPage{}},
 	"profile":        {"house", profilePage{}},
 	"sessions":       {"house", sessionsPage{}},
+	"sessions-end":   {"house", sessionsEndPage{}},
 }
 
 // sets holds one set of templates for each locale, made when it is first needed.

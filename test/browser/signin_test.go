@@ -63,11 +63,10 @@ func TestSignInAndWhatGoesWrong(t *testing.T) {
 
 		// With the right one the way leads to where it began.
 		p.newAuthenticator()
-		p.own(keys[0])
 		p.open("/settings/account/sessions")
 		p.at("/login?redirect=%2Fsettings%2Faccount%2Fsessions")
 		p.ready()
-		p.press("\t") // the keyboard alone is enough
+		p.own(keys[0])
 		p.value(`document.querySelector("#username").focus(), ""`)
 		p.press("\r")
 		p.at("/settings/account/sessions")
@@ -79,6 +78,19 @@ func TestSignInAndWhatGoesWrong(t *testing.T) {
 		p.text("That session was signed out.")
 		admin.open("/settings/account")
 		admin.at("/login")
+		p.quiet()
+	})
+}
+
+// A field that offers passkeys needs no button: the virtual authenticator takes the offer.
+func TestTheFieldOffersPasskeys(t *testing.T) {
+	onSQLite(t, func(t *testing.T, s *server) {
+		admin := s.newPerson(t, "en")
+		admin.setUp("Set up Pocket ID")
+		p := s.newPerson(t, "en")
+		p.own(admin.credentials()[0])
+		p.open("/login?redirect=/settings/account/sessions")
+		p.at("/settings/account/sessions")
 		p.quiet()
 	})
 }
