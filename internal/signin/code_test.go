@@ -298,6 +298,9 @@ func TestRecovery(t *testing.T) {
 		code, _, err := h.MakeRecoveryLink(t.Context(), root, "ada", 0)
 		must(t, err)
 		wants(t, "what was open", ada.visit(), ErrNoSession)
+		if u, err := h.directory.User(t.Context(), ada.visitor.User.ID); err != nil || !u.Outlived(time.Now()) {
+			t.Errorf("what applications hold is still good: %+v, %v", u, err)
+		}
 		wants(t, "the lost passkey", h.browser().signIn(lost), ErrPasskeyUnknown)
 		b := h.browser()
 		must(t, b.redeem(code))

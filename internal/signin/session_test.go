@@ -239,6 +239,9 @@ func TestListAndEndSessions(t *testing.T) {
 		must(t, h.SignOutEverywhere(t.Context(), here.visitor))
 		wants(t, "this session after signing out everywhere", here.visit(), ErrNoSession)
 		wants(t, "the other one", there.visit(), ErrNoSession)
+		if u, err := h.directory.User(t.Context(), here.visitor.User.ID); err != nil || !u.Outlived(time.Now()) {
+			t.Errorf("what applications hold is still good: %+v, %v", u, err)
+		}
 		must(t, here.signIn(k)) // at the very same instant
 		must(t, here.visit())
 		must(t, bob.visit())
