@@ -172,7 +172,12 @@ func (x *Web) problem(r *http.Request, err error) *Problem {
 		return nil
 	}
 	edge.Note(r.Context(), "refused", f.Code)
-	return &Problem{Words: x.words(r).Fault(f.Code, f.Kind.String(), f.Params), Field: f.Field}
+	words := x.words(r)
+	p := &Problem{Words: words.Fault(f.Code, f.Kind.String(), f.Params), Field: f.Field}
+	if !words.Has("error." + f.Code + ".title") {
+		p.Title = "" // the one of its kind is for pages that show nothing else
+	}
+	return p
 }
 
 // flashCookie carries what the next page says of what was done.
