@@ -83,8 +83,8 @@ func (p *Provider) follow(tx *db.Tx, c *Client, g *Grant, presented string, curr
 		tx.Do(`INSERT INTO spent_refresh_tokens (hash, grant_id, spent_at) VALUES ($1, $2, $3)`,
 			secret.Hash(presented), g.ID, tx.Now().UnixMicro())
 	}
-	ends := g.ends(c, tx.Now())
-	if next != presented || g.refreshStale(c, tx.Now()) || ends.Sub(g.ExpiresAt) > c.AccessTokenFor {
+	if next != presented || g.refreshStale(c, tx.Now()) {
+		ends := g.ends(c, tx.Now())
 		tx.Do(`UPDATE grants SET refresh_hash = $2, refresh_at = $3, last_used_at = $3, expires_at = $4 WHERE id = $1`,
 			g.ID, secret.Hash(next), tx.Now().UnixMicro(), db.Time(&ends))
 	}
@@ -139,9 +139,10 @@ func (g *Grant) lapsed(c *Client, now time.Time) error {
 }
 
 // refreshStale says whether it is time to write that the refresh token was used: once
-// an hour, and more often where it lives so short that this would matter.
+// an hour, more often where it lives so short that this would matter, and before an
+// access token could outlive the grant.
 func (g *Grant) refreshStale(c *Client, now time.Time) bool {
-	return now.Sub(g.RefreshAt) >= min(lastUsedEvery, c.RefreshTokenFor/20)
+	return now.Sub(g.RefreshAt) >= min(lastUsedEvery, c.RefreshTokenFor/20) || now.Add(c.AccessTokenFor).After(g.ExpiresAt)
 }
 
 // ends is when nothing of g can be alive any more if its refresh token is used now and

@@ -53,10 +53,11 @@ func TestRefreshTokenOfAConfidentialClientStays(t *testing.T) {
 
 func TestRefreshTokenOfAPublicClientWorksOnce(t *testing.T) {
 	each(t, func(t *testing.T, h *house) {
-		c := h.relyingParty(ClientEdit{Public: true})
+		c, other := h.relyingParty(ClientEdit{Public: true}), h.relyingParty(ClientEdit{Public: true})
 		l := c.login("ada", offline...)
 		first := c.redeem(c.code(l, offline...)).ok(t)
 		second := c.refresh(first.Refresh).ok(t)
+		other.refresh(first.Refresh).fails(t, 400, "invalid_grant") // and no replay: another client revokes nothing (threats 16)
 		third := c.refresh(second.Refresh).ok(t)
 		if first.Refresh == second.Refresh || second.Refresh == third.Refresh || first.Refresh == third.Refresh {
 			t.Fatal("a refresh token came twice")
@@ -161,6 +162,25 @@ func TestRefreshTokensRunOut(t *testing.T) {
 		}
 		time.Sleep(3 * time.Hour)
 		c.refresh(got.Refresh).fails(t, 400, "invalid_grant")
+	})
+}
+
+// TestAShortRefreshTokenKeepsItsGrant holds that a grant is not swept while an access
+// token of it is good, however short the refresh token lives.
+func TestAShortRefreshTokenKeepsItsGrant(t *testing.T) {
+	each(t, func(t *testing.T, h *house) {
+		c := h.relyingParty(ClientEdit{RefreshTokenFor: 90 * time.Minute, AccessTokenFor: time.Hour})
+		l := c.login("ada", offline...)
+		got := c.redeem(c.code(l, offline...)).ok(t)
+		time.Sleep(time.Minute)
+		got = c.refresh(got.Refresh).ok(t)
+		h.write(func(tx *db.Tx) { tx.Do(`UPDATE clients SET access_token_seconds = 7200 WHERE id = $1`, c.ID) })
+		got = c.refresh(got.Refresh).ok(t)
+		time.Sleep(119 * time.Minute)
+		h.sweep()
+		if status, _ := h.userinfo(got.Access); status != 200 {
+			t.Errorf("userinfo: %d, want 200", status)
+		}
 	})
 }
 
@@ -349,12 +369,6 @@ func TestTheEndOfASessionRevokesItsGrants(t *testing.T) {
 // and not before.
 func TestGrantsAreSwept(t *testing.T) {
 	each(t, func(t *testing.T, h *house) {
-		sweep := func() {
-			must(t, h.d.Write(t.Context(), func(tx *db.Tx) error {
-				_, err := sweepGrants(tx, 100)
-				return err
-			}))
-		}
 		c := h.relyingParty(ClientEdit{RefreshTokenFor: 48 * time.Hour, RefreshIssue: RefreshOfflineAccess})
 		l := c.login("ada", offline...)
 		c.code(l, "openid")                                   // never redeemed
@@ -365,19 +379,28 @@ func TestGrantsAreSwept(t *testing.T) {
 			want int
 		}{{59 * time.Second, 3}, {2 * time.Second, 2}, {58 * time.Minute, 2}, {2 * time.Minute, 1}, {40 * time.Hour, 1}} {
 			time.Sleep(step.wait)
-			sweep()
+			h.sweep()
 			if n := h.count(`SELECT count(*) FROM grants`); n != step.want {
 				t.Errorf("%d grants after another %v, want %d", n, step.wait, step.want)
 			}
 		}
 		c.refresh(long).ok(t)
 		time.Sleep(40 * time.Hour)
-		sweep()
+		h.sweep()
 		c.refresh(long).ok(t)
 		time.Sleep(48 * time.Hour)
-		sweep()
+		h.sweep()
 		if n := h.count(`SELECT count(*) FROM grants`) + h.count(`SELECT count(*) FROM codes`); n != 0 {
 			t.Errorf("%d rows are left, want none", n)
 		}
 	})
+}
+
+// sweep deletes what is over.
+func (h *house) sweep() {
+	h.t.Helper()
+	must(h.t, h.d.Write(h.t.Context(), func(tx *db.Tx) error {
+		_, err := sweepGrants(tx, 100)
+		return err
+	}))
 }

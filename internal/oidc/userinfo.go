@@ -2,7 +2,6 @@ package oidc
 
 import (
 	"context"
-	"encoding/json"
 	"errors"
 	"mime"
 	"net/http"
@@ -95,7 +94,7 @@ func (p *Provider) readAccess(ctx context.Context, token string) (accessClaims, 
 	if err != nil {
 		return said, err
 	}
-	if err := json.Unmarshal(payload, &said); err != nil {
+	if err := jose.Unmarshal(payload, &said); err != nil {
 		return said, errInvalidToken.Because("read claims: %w", err)
 	}
 	switch {
@@ -139,11 +138,10 @@ func (p *Provider) access(tx *db.Tx, said accessClaims) (holding, []string, erro
 	if err != nil {
 		return holding{}, nil, err
 	}
-	scopes := slices.DeleteFunc(strings.Fields(said.Scope), func(s string) bool { return !slices.Contains(g.Scopes, s) })
-	return h, scopes, nil
+	return h, strings.Fields(said.Scope), nil
 }
 
-// grantAndClient loads a grant, its client unless that was deleted, the scopes of the
+// grantAndClient loads a grant, its client, be it deleted, the scopes of the
 // consent behind it, and whether the token of it with this jti was revoked.
 func grantAndClient(tx *db.Tx, grantID, jti string) (c *Client, g *Grant, given []string, revoked bool, err error) {
 	c, g = &Client{}, &Grant{}
@@ -153,7 +151,7 @@ func grantAndClient(tx *db.Tx, grantID, jti string) (c *Client, g *Grant, given 
 		SELECT `+clientColumns+`, `+clientLists+`, `+grantColumns+`, `+consentOfGrant+`,
 			EXISTS (SELECT 1 FROM revoked_tokens t WHERE t.jti = $2)
 		FROM `+grantRows+` JOIN clients ON clients.id = grant_client
-		WHERE grant_id = $1 AND deleted_at IS NULL`, grantID, jti)
+		WHERE grant_id = $1`, grantID, jti)
 	c.setLists(uris, groups)
 	return c, g, given, revoked, err
 }
