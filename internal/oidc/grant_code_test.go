@@ -1,6 +1,8 @@
 package oidc
 
 import (
+	"crypto/sha256"
+	"encoding/base64"
 	"slices"
 	"strings"
 	"sync"
@@ -37,9 +39,12 @@ func TestCodeIsFor(t *testing.T) {
 		{name: "nobody without the verifier", change: []string{"code_verifier", ""}, want: "invalid_grant"},
 		{name: "nobody with another verifier", change: []string{"code_verifier", strings.ToLower(testVerifier)}, want: "invalid_grant"},
 		{name: "nobody with the challenge for a verifier", change: []string{"code_verifier", usual(Client{}).Get("code_challenge")}, want: "invalid_grant"},
-		{name: "nobody with 42 characters", change: []string{"code_verifier", testVerifier[:42]}, want: "invalid_grant"},
-		{name: "nobody with 129 characters", change: []string{"code_verifier", long}, want: "invalid_grant"},
-		{name: "nobody with a verifier of other characters", change: []string{"code_verifier", testVerifier + "+"}, want: "invalid_grant"},
+		{name: "128 characters", asked: codeRequest{Challenge: challengeOf(long[1:])}, change: []string{"code_verifier", long[1:]}},
+		{name: "nobody with 129 characters, though they fit", asked: codeRequest{Challenge: challengeOf(long)}, change: []string{"code_verifier", long}, want: "invalid_grant"},
+		{name: "nobody with 42 characters, though they fit", asked: codeRequest{Challenge: challengeOf(testVerifier[:42])},
+			change: []string{"code_verifier", testVerifier[:42]}, want: "invalid_grant"},
+		{name: "nobody with other characters, though they fit", asked: codeRequest{Challenge: challengeOf(testVerifier + "+")},
+			change: []string{"code_verifier", testVerifier + "+"}, want: "invalid_grant"},
 	}
 	each(t, func(t *testing.T, h *house) {
 		c, other := h.relyingParty(ClientEdit{}), h.relyingParty(ClientEdit{})
@@ -68,6 +73,11 @@ func TestCodeIsFor(t *testing.T) {
 			c.redeem(code, usual...).fails(t, 400, "invalid_grant")
 		}
 	})
+}
+
+func challengeOf(verifier string) string {
+	sum := sha256.Sum256([]byte(verifier))
+	return base64.RawURLEncoding.EncodeToString(sum[:])
 }
 
 func TestCodeOfAPublicClientNeedsItsVerifier(t *testing.T) {
