@@ -56,8 +56,8 @@ func TestEveryTemplateFitsItsPage(t *testing.T) {
 }
 
 var (
-	actions  = regexp.MustCompile(`(?s)\{\{.*?\}\}`)
-	tags     = regexp.MustCompile(`(?s)<[^>]*>`)
+	actions = regexp.MustCompile(`(?s)\{\{.*?\}\}`)
+	tags    = regexp.MustCompile(`(?s)<[^>]*>`)
 	// Commands, schemes and attributes are the same in every language.
 	literals = regexp.MustCompile(`(?s)<pre>[^<]*</pre>|https?://|\bdata-[a-z]+="[^"]*"`)
 	spoken   = regexp.MustCompile(`\b(?:aria-label|title|placeholder|alt)="([^"]*)"`)
