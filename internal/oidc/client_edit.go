@@ -109,6 +109,10 @@ func (c *Client) Edit() ClientEdit {
 	}
 }
 
+// NewClientID makes an id for a client that is yet to be made. A form that carries one
+// makes one client, however often it is sent.
+func NewClientID() string { return secret.ID() }
+
 // AddClient makes a client. A confidential one gets its first secret, which is
 // returned here and never again.
 func (p *Provider) AddClient(ctx context.Context, by audit.Actor, edit ClientEdit) (Client, string, error) {
@@ -116,7 +120,7 @@ func (p *Provider) AddClient(ctx context.Context, by audit.Actor, edit ClientEdi
 		return Client{}, "", err
 	}
 	if edit.ID == "" {
-		edit.ID = secret.ID()
+		edit.ID = NewClientID()
 	} else if !clientIDs.MatchString(edit.ID) {
 		return Client{}, "", ErrClientID
 	}

@@ -11,7 +11,6 @@ import (
 	"time"
 
 	"pocketid/internal/edge"
-	"pocketid/internal/jose"
 	"pocketid/internal/oidc"
 )
 
@@ -26,11 +25,17 @@ type clientPage struct {
 	Redirects uriList
 	Logouts   uriList
 	Endpoints oidc.Endpoints
-	Algs      []jose.Alg
+	Algs      []algChoice
 	Secrets   []secretLine
 	Expiries  []int
 	// Tab is the one to show first; "" leaves it to the address.
 	Tab string
+}
+
+// An algChoice is a way to sign ID tokens.
+type algChoice struct {
+	Name   string
+	Chosen bool
 }
 
 // A secretLine is a secret as the list shows it.
@@ -77,10 +82,18 @@ func (f *clientForm) read(form url.Values) error {
 	f.Public = form.Get("public") == "1"
 	f.PKCERequired, f.ReauthRequired = form.Has("pkce_required"), form.Has("reauth_required")
 	f.SkipConsent, f.ClaimsAtUserinfo = form.Has("skip_consent"), form.Has("claims_at_userinfo")
-	f.IDTokenAlg = jose.Alg(form.Get("id_token_alg"))
 	f.RefreshIssue, f.RefreshRotation = form.Get("refresh_issue"), form.Get("refresh_rotation")
 	f.AccessToken, f.IDToken, f.RefreshToken =
 		form.Get("access_token_lifetime"), form.Get("id_token_lifetime"), form.Get("refresh_token_lifetime")
+	f.IDTokenAlg = ""
+	for _, alg := range oidc.KeyAlgs {
+		if string(alg) == form.Get("id_token_alg") {
+			f.IDTokenAlg = alg
+		}
+	}
+	if f.IDTokenAlg == "" {
+		return oidc.ErrAlgUnknown
+	}
 	var err error
 	if f.AccessTokenFor, err = lifetime("access_token_lifetime", f.AccessToken); err != nil {
 		return err
@@ -108,10 +121,13 @@ func (x *Web) showClient(w http.ResponseWriter, r *http.Request, c *oidc.Client,
 	p := clientPage{
 		Frame:  Frame{Title: c.Name, Area: "admin", Here: "clients", Narrow: true, Modules: []string{"pairs.js"}, Fault: problem},
 		Client: c, Badge: avatarOf(c.Name, c.ID), Address: clientPath(c.ID), Form: form, Endpoints: x.oidc.Endpoints(),
-		Algs: oidc.KeyAlgs, Expiries: expiries, Tab: tab,
+		Expiries: expiries, Tab: tab,
 	}
 	p.Redirects = uriListOf(&p.Frame, "redirect_uris", form.RedirectURIs)
 	p.Logouts = uriListOf(&p.Frame, "post_logout_uris", form.PostLogoutURIs)
+	for _, alg := range oidc.KeyAlgs {
+		p.Algs = append(p.Algs, algChoice{string(alg), alg == form.IDTokenAlg})
+	}
 	now := edge.Now(r.Context())
 	for _, s := range secrets {
 		p.Secrets = append(p.Secrets, secretLine{s, s.Expired(now), !s.ExpiresAt.IsZero() && s.ExpiresAt.Sub(now) < soon})

@@ -9,7 +9,6 @@ import (
 
 	"pocketid/internal/edge"
 	"pocketid/internal/oidc"
-	"pocketid/internal/secret"
 )
 
 // clientsPage lists the clients.
@@ -76,7 +75,7 @@ type clientNewPage struct {
 }
 
 func (x *Web) clientNew(w http.ResponseWriter, r *http.Request) error {
-	return x.showClientNew(w, r, oidc.NewClientEdit(), secret.ID(), nil)
+	return x.showClientNew(w, r, oidc.NewClientEdit(), oidc.NewClientID(), nil)
 }
 
 func (x *Web) showClientNew(w http.ResponseWriter, r *http.Request, edit oidc.ClientEdit, draft string, problem *Problem) error {
@@ -113,7 +112,7 @@ func (x *Web) clientAdd(w http.ResponseWriter, r *http.Request) error {
 			edit.ID = ""
 		}
 		if problem := x.problem(r, err); problem != nil {
-			return x.showClientNew(w, r, edit, secret.ID(), problem)
+			return x.showClientNew(w, r, edit, oidc.NewClientID(), problem)
 		}
 		return err
 	}
@@ -129,7 +128,7 @@ func (x *Web) clientAdd(w http.ResponseWriter, r *http.Request) error {
 type clientSecretPage struct {
 	Frame
 	ID, Name  string
-	Secret    secret.Text
+	Secret    string
 	Lead      string
 	Endpoints oidc.Endpoints
 	// Client is the address of the client, which the page takes for its own: loading it
@@ -137,14 +136,11 @@ type clientSecretPage struct {
 	Client string
 }
 
-// Text is the secret itself, for the template alone.
-func (p *clientSecretPage) Text() string { return string(p.Secret) }
-
 func (x *Web) showSecret(w http.ResponseWriter, r *http.Request, c *oidc.Client, text, words string) error {
 	t := x.words(r)
 	p := clientSecretPage{
 		Frame: Frame{Title: t.T(words+".title", "name", c.Name), Area: "admin", Here: "clients", Narrow: true},
-		ID:    c.ID, Name: c.Name, Secret: secret.Text(text), Lead: t.T(words, "name", c.Name),
+		ID:    c.ID, Name: c.Name, Secret: text, Lead: t.T(words, "name", c.Name),
 		Endpoints: x.oidc.Endpoints(), Client: clientPath(c.ID),
 	}
 	w.Header().Set("Cache-Control", "no-store")
