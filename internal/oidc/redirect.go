@@ -317,7 +317,7 @@ func (u URI) matches(asked string, a address) bool {
 	if u.URI == asked && !u.Pattern {
 		return true
 	}
-	if !u.Pattern && !a.loopback() {
+	if !u.Pattern && !a.loopback() || strings.Contains(a.host, "*") {
 		return false
 	}
 	r, err := parseAddress(u.URI)
@@ -339,9 +339,6 @@ func (c *Client) redirect(asked string, insecure bool) (address, error) {
 	a, err := parseAddress(asked)
 	if err != nil {
 		return a, err
-	}
-	if strings.Contains(a.host, "*") {
-		return a, ErrURIMalformed.Because("a * for a host")
 	}
 	for _, u := range c.RedirectURIs {
 		if u.matches(asked, a) {
