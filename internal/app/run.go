@@ -9,6 +9,7 @@ import (
 	"net/http"
 	"strconv"
 	"sync"
+	"sync/atomic"
 	"time"
 
 	"pocketid/internal/audit"
@@ -44,12 +45,15 @@ func (a *App) Run(ctx context.Context) error {
 // serve serves on a socket until ctx ends.
 func (a *App) serve(ctx context.Context, socket net.Listener) (err error) {
 	server := a.server()
+	var requests atomic.Int64
+	server.Handler = counted(server.Handler, &requests)
 	failed := make(chan error, 1)
 	go func() { failed <- server.Serve(limited(socket, maxConnections)) }()
 
 	work, end := context.WithCancel(context.WithoutCancel(ctx))
 	var working sync.WaitGroup
 	working.Go(func() { a.Work(work) })
+	working.Go(func() { rest(work, &requests, release) })
 
 	a.log.Info("ready", "address", a.config.PublicURL.String(), "listening", socket.Addr().String())
 	if err := a.openSetup(ctx); err != nil {
