@@ -4,6 +4,7 @@ import (
 	"bytes"
 	"encoding/base64"
 	"encoding/json"
+	"html/template"
 	"net/http"
 	"net/url"
 	"strings"
@@ -42,6 +43,7 @@ type Frame struct {
 	Me        *Me    // who is signed in; nil on sign-in pages
 	Flashes   []string
 	Now       time.Time
+	Main      template.HTML // the content, rendered
 	words     *i18n.Locale
 }
 
@@ -125,8 +127,12 @@ func (x *Web) render(w http.ResponseWriter, r *http.Request, name string, status
 	if err := x.fill(w, r, f); err != nil {
 		return err
 	}
-	var out bytes.Buffer
-	if err := set[name].ExecuteTemplate(&out, pages[name].layout, p); err != nil {
+	var main, out bytes.Buffer
+	if err := set.ExecuteTemplate(&main, "page/"+name, p); err != nil {
+		return err
+	}
+	f.Main = template.HTML(main.String()) // escaped by the template of the page
+	if err := set.ExecuteTemplate(&out, pages[name].layout, f); err != nil {
 		return err
 	}
 	w.Header().Set("Content-Type", "text/html; charset=utf-8")

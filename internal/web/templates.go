@@ -55,32 +55,34 @@ var pages = map[string]kind{
 type sets struct {
 	asset func(string) string
 	mu    sync.Mutex
-	m     map[string]map[string]*template.Template
+	m     map[string]*template.Template
 }
 
-// of is the set of a locale.
-func (s *sets) of(locale string) (map[string]*template.Template, error) {
+// of is the set of a locale: the layouts, the parts, and each page as "page/<name>".
+// A page is rendered by itself and then put into its layout, so that the layouts are
+// there once and not once for each page, which would be most of the memory of an idle
+// process.
+func (s *sets) of(locale string) (*template.Template, error) {
 	s.mu.Lock()
 	defer s.mu.Unlock()
 	if set, ok := s.m[locale]; ok {
 		return set, nil
 	}
-	base, err := template.New("").Funcs(functions(i18n.For(locale), s.asset)).ParseFS(ui, "ui/*.html")
+	set, err := template.New("").Funcs(functions(i18n.For(locale), s.asset)).ParseFS(ui, "ui/*.html")
 	if err != nil {
 		return nil, err
 	}
-	set := make(map[string]*template.Template, len(pages))
 	for name := range pages {
-		clone, err := base.Clone()
+		text, err := ui.ReadFile("ui/pages/" + name + ".html")
 		if err != nil {
 			return nil, err
 		}
-		if set[name], err = clone.ParseFS(ui, "ui/pages/"+name+".html"); err != nil {
+		if _, err := set.Parse(strings.Replace(string(text), `{{define "main"}}`, `{{define "page/`+name+`"}}`, 1)); err != nil {
 			return nil, fmt.Errorf("page %s: %w", name, err)
 		}
 	}
 	if s.m == nil {
-		s.m = map[string]map[string]*template.Template{}
+		s.m = map[string]*template.Template{}
 	}
 	s.m[locale] = set
 	return set, nil

@@ -41,8 +41,11 @@ func TestEveryTemplateFitsItsPage(t *testing.T) {
 		}
 		for name, k := range pages {
 			page := reflect.New(reflect.TypeOf(k.page)).Interface()
-			if err := templatecheck.CheckHTML(set[name].Lookup(k.layout), page); err != nil {
+			if err := templatecheck.CheckHTML(set.Lookup("page/"+name), page); err != nil {
 				t.Errorf("page %s: %v", name, err)
+			}
+			if err := templatecheck.CheckHTML(set.Lookup(k.layout), &Frame{}); err != nil {
+				t.Errorf("layout %s: %v", k.layout, err)
 			}
 		}
 	}
