@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"slices"
+	"strconv"
 	"strings"
 	"time"
 	"unicode/utf8"
@@ -52,11 +53,15 @@ const (
 	maxMembers = 20000
 )
 
+// groupsOf has its bound written out: SQLite looks at a LIMIT that is a parameter when it
+// plans, and so plans anew at each run. This one runs for every token.
+var groupsOf = `SELECT ` + groupColumns + ` FROM user_groups
+	WHERE id IN (SELECT group_id FROM user_group_members WHERE user_id = $1)
+	ORDER BY name_key NULLS LAST, id LIMIT ` + strconv.Itoa(maxGroups)
+
 // GroupsOf reads the groups that a user is in, by name.
 func GroupsOf(tx *db.Tx, userID string) ([]Group, error) {
-	return db.All(tx, (*Group).fields, `SELECT `+groupColumns+` FROM user_groups
-		WHERE id IN (SELECT group_id FROM user_group_members WHERE user_id = $1)
-		ORDER BY name_key NULLS LAST, id LIMIT $2`, userID, maxGroups)
+	return db.All(tx, (*Group).fields, groupsOf, userID)
 }
 
 // GroupByID reads one group, or ErrNoGroup.

@@ -5,6 +5,7 @@ import (
 	"errors"
 	"net/http"
 	"net/url"
+	"strconv"
 	"strings"
 	"time"
 
@@ -174,6 +175,14 @@ func (s *Secret) touch(tx *db.Tx) {
 	}
 }
 
+// selectClientAndSecrets has its bound written out: SQLite looks at a LIMIT that is a
+// parameter when it plans, and so plans anew at each run. This one runs for every token.
+var selectClientAndSecrets = `
+	SELECT ` + clientColumns + `, ` + clientLists + `, secret_id, secret_alg, secret_hash, secret_ends, secret_used
+	FROM clients LEFT JOIN (SELECT id AS secret_id, client_id AS secret_client, alg AS secret_alg, hash AS secret_hash,
+		expires_at AS secret_ends, last_used_at AS secret_used FROM client_secrets) s ON secret_client = clients.id
+	WHERE id = $1 AND deleted_at IS NULL ORDER BY secret_id NULLS LAST LIMIT ` + strconv.Itoa(maxSecrets)
+
 // clientAndSecrets loads a client that was not deleted with its secrets in one
 // statement; the client is nil when there is none.
 func clientAndSecrets(tx *db.Tx, id string) (*Client, []Secret, error) {
@@ -185,11 +194,7 @@ func clientAndSecrets(tx *db.Tx, id string) (*Client, []Secret, error) {
 	rows, err := db.All(tx, func(r *row) []any {
 		return append(r.client.fields(), db.Text(&r.uris), db.Text(&r.groups), db.Text(&r.secret.ID), db.Text(&r.secret.alg),
 			&r.secret.hash, db.Time(&r.secret.ExpiresAt), db.Time(&r.secret.LastUsedAt))
-	}, `
-		SELECT `+clientColumns+`, `+clientLists+`, secret_id, secret_alg, secret_hash, secret_ends, secret_used
-		FROM clients LEFT JOIN (SELECT id AS secret_id, client_id AS secret_client, alg AS secret_alg, hash AS secret_hash,
-			expires_at AS secret_ends, last_used_at AS secret_used FROM client_secrets) s ON secret_client = clients.id
-		WHERE id = $1 AND deleted_at IS NULL ORDER BY secret_id NULLS LAST LIMIT $2`, id, maxSecrets)
+	}, selectClientAndSecrets, id)
 	if err != nil || len(rows) == 0 {
 		return nil, nil, err
 	}

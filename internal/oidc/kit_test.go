@@ -28,7 +28,7 @@ import (
 
 // A house is the provider with all below it and the edge before it.
 type house struct {
-	t   *testing.T
+	t   testing.TB
 	d   *db.DB
 	dir *directory.Directory
 	in  *signin.SignIn
@@ -51,7 +51,7 @@ func each(t *testing.T, fn func(t *testing.T, h *house)) {
 	})
 }
 
-func newHouse(t *testing.T, d *db.DB) *house {
+func newHouse(t testing.TB, d *db.DB) *house {
 	t.Helper()
 	master, err := secret.NewMaster([]byte("0123456789abcdef0123456789abcdef"))
 	must(t, err)
@@ -100,7 +100,7 @@ func (h *house) identify(w http.ResponseWriter, r *http.Request) (context.Contex
 	return audit.With(signin.With(r.Context(), v), by), edge.Identity{UserID: v.User.ID, SessionID: v.Session.ID}, nil
 }
 
-func must(t *testing.T, err error) {
+func must(t testing.TB, err error) {
 	t.Helper()
 	if err != nil {
 		t.Fatal(err)
@@ -119,7 +119,7 @@ func inRow(t *testing.T, name string, fn func()) {
 }
 
 // wantFault fails unless err is the fault with this code at this field.
-func wantFault(t *testing.T, err error, want *fault.Error, field string) {
+func wantFault(t testing.TB, err error, want *fault.Error, field string) {
 	t.Helper()
 	if got := fault.Of(err); err == nil || got.Code != want.Code || got.Field != field {
 		t.Errorf("got %v at %q, want %s at %q", err, fault.Of(err).Field, want.Code, field)
@@ -255,7 +255,7 @@ func body(resp *http.Response) string {
 }
 
 // wantPage fails unless resp is the page of this fault, and leads nowhere.
-func wantPage(t *testing.T, resp *http.Response, want *fault.Error) string {
+func wantPage(t testing.TB, resp *http.Response, want *fault.Error) string {
 	t.Helper()
 	text := body(resp)
 	if !strings.HasPrefix(text, "page: "+want.Code+" ") || resp.Header.Get("Location") != "" || resp.StatusCode < 400 {
@@ -266,7 +266,7 @@ func wantPage(t *testing.T, resp *http.Response, want *fault.Error) string {
 
 // wantStep fails unless resp leads to the page of this step, and returns the id of the
 // stored request.
-func wantStep(t *testing.T, resp *http.Response, path string) string {
+func wantStep(t testing.TB, resp *http.Response, path string) string {
 	t.Helper()
 	u, err := url.Parse(resp.Header.Get("Location"))
 	if err != nil || resp.StatusCode != 303 || u.Path != path {
@@ -283,7 +283,7 @@ func wantStep(t *testing.T, resp *http.Response, path string) string {
 }
 
 // wantAnswer fails unless resp takes an answer to the client; it returns the parameters.
-func wantAnswer(t *testing.T, resp *http.Response, c Client) url.Values {
+func wantAnswer(t testing.TB, resp *http.Response, c Client) url.Values {
 	t.Helper()
 	location := resp.Header.Get("Location")
 	if resp.StatusCode != 303 || !strings.HasPrefix(location, c.RedirectURIs[0].URI) {
@@ -299,7 +299,7 @@ func wantAnswer(t *testing.T, resp *http.Response, c Client) url.Values {
 }
 
 // wantError fails unless resp takes this error to the client.
-func wantError(t *testing.T, resp *http.Response, c Client, code string) url.Values {
+func wantError(t testing.TB, resp *http.Response, c Client, code string) url.Values {
 	t.Helper()
 	params := wantAnswer(t, resp, c)
 	if params.Get("error") != code || params.Has("code") {
@@ -309,7 +309,7 @@ func wantError(t *testing.T, resp *http.Response, c Client, code string) url.Val
 }
 
 // wantCode fails unless resp takes a code to the client.
-func wantCode(t *testing.T, resp *http.Response, c Client) string {
+func wantCode(t testing.TB, resp *http.Response, c Client) string {
 	t.Helper()
 	params := wantAnswer(t, resp, c)
 	if params.Get("code") == "" || params.Has("error") {

@@ -184,7 +184,7 @@ func (c *testClient) refresh(token string, change ...string) tokens {
 }
 
 // ok fails unless these are tokens.
-func (a tokens) ok(t *testing.T) tokens {
+func (a tokens) ok(t testing.TB) tokens {
 	t.Helper()
 	if a.Status != 200 || a.Access == "" || a.Error != "" {
 		t.Fatalf("got %d %s (%s), want tokens", a.Status, a.Error, a.Description)
@@ -193,7 +193,7 @@ func (a tokens) ok(t *testing.T) tokens {
 }
 
 // fails fails unless this is an error with this code.
-func (a tokens) fails(t *testing.T, status int, code string) {
+func (a tokens) fails(t testing.TB, status int, code string) {
 	t.Helper()
 	if a.Status != status || a.Error != code || a.Access != "" {
 		t.Errorf("got %d %q (%s), want %d %s", a.Status, a.Error, a.Description, status, code)
