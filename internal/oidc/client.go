@@ -86,7 +86,10 @@ func (c *Client) fields() []any {
 // Addresses and groups travel in the statement of their client, as one text each:
 // neither an address nor an id has a blank in it.
 const clientLists = `
-	(SELECT string_agg(u.purpose || ' ' || u.kind || ' ' || u.uri, ' ' ORDER BY u.position) FROM client_uris u WHERE u.client_id = clients.id),
+	(SELECT string_agg(u.purpose || ' ' || u.kind || ' ' || u.uri, ' ' ORDER BY u.position) FROM client_uris u WHERE u.client_id = clients.id), ` + clientGroups
+
+// clientGroups are the groups alone, for who asks the gate and sends nobody anywhere.
+const clientGroups = `
 	(SELECT string_agg(g.group_id, ' ' ORDER BY g.group_id) FROM client_groups g WHERE g.client_id = clients.id)`
 
 // What an address of a client is for, and how it is compared.

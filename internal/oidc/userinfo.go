@@ -141,17 +141,17 @@ func (p *Provider) access(tx *db.Tx, said accessClaims) (holding, []string, erro
 	return h, strings.Fields(said.Scope), nil
 }
 
-// grantAndClient loads a grant, its client, be it deleted, the scopes of the
+// grantAndClient loads a grant, its client without addresses, be it deleted, the scopes of the
 // consent behind it, and whether the token of it with this jti was revoked.
 func grantAndClient(tx *db.Tx, grantID, jti string) (c *Client, g *Grant, given []string, revoked bool, err error) {
 	c, g = &Client{}, &Grant{}
-	var uris, groups string
-	fields := slices.Concat(c.fields(), []any{db.Text(&uris), db.Text(&groups)}, g.fields(), []any{db.JSON(&given), &revoked})
+	var groups string
+	fields := slices.Concat(c.fields(), []any{db.Text(&groups)}, g.fields(), []any{db.JSON(&given), &revoked})
 	err = tx.One(fields, `
-		SELECT `+clientColumns+`, `+clientLists+`, `+grantColumns+`, `+consentOfGrant+`,
+		SELECT `+clientColumns+`, `+clientGroups+`, `+grantColumns+`, `+consentOfGrant+`,
 			EXISTS (SELECT 1 FROM revoked_tokens t WHERE t.jti = $2)
 		FROM `+grantRows+` JOIN clients ON clients.id = grant_client
 		WHERE grant_id = $1`, grantID, jti)
-	c.setLists(uris, groups)
+	c.setLists("", groups)
 	return c, g, given, revoked, err
 }
