@@ -115,7 +115,11 @@ func (p *process) help(w io.Writer) {
 }
 
 // config reads the settings.
-func (p *process) config() (app.Config, error) { return app.Load(p.environ, p.dotenv) }
+func (p *process) config() (app.Config, error) {
+	c, err := app.Load(p.environ, p.dotenv)
+	c.Version = release()
+	return c, err
+}
 
 // release is the version: what the linker says, else the revision that was built.
 func release() string {

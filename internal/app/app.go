@@ -125,7 +125,7 @@ func (a *App) serving(ctx context.Context) error {
 	var err error
 	a.Web, err = web.New(web.Config{
 		Directory: a.Directory, SignIn: a.SignIn, OIDC: a.OIDC,
-		Settings: settings.Reader(a.DB), PublicURL: a.config.PublicURL,
+		Settings: settings.Reader(a.DB), PublicURL: a.config.PublicURL, Version: a.config.Version,
 	})
 	if err != nil {
 		return fmt.Errorf("pages: %w", err)

@@ -50,6 +50,8 @@ type Config struct {
 	// SetupToken, when it is not empty, is asked for by the set-up page.
 	SetupToken secret.Text
 
+	// Version is that of the program; the environment has no say in it.
+	Version string
 	// NewKey makes signing keys; nil is the way of production. Tests have RSA
 	// keys that were made before, because making one takes a while.
 	NewKey func(jose.Alg) (*jose.Key, error)
