@@ -21,14 +21,19 @@ type caller struct {
 	by      audit.Actor
 	visitor signin.Visitor
 	known   bool // somebody is signed in
+	// posted says that the request came by POST. From another site that is without
+	// cookies, so nobody is known then.
+	posted bool
 	// browser is the hash of the browser cookie; nil on a POST from elsewhere,
 	// which browsers send without cookies.
 	browser []byte
 }
 
 func callerOf(w http.ResponseWriter, r *http.Request) caller {
-	c := caller{by: audit.From(r.Context())}
-	c.visitor, c.known = signin.From(r.Context())
+	c := caller{by: audit.From(r.Context()), posted: r.Method == http.MethodPost}
+	if !c.posted {
+		c.visitor, c.known = signin.From(r.Context())
+	}
 	if browser := edge.Browser(w, r); browser != "" {
 		c.browser = secret.Hash(browser)
 	}
@@ -71,17 +76,16 @@ func (p *Provider) Authorize(w http.ResponseWriter, r *http.Request) error {
 		edge.Note(r.Context(), "hinted", q.Hinted)
 	}
 	by := callerOf(w, r)
-	post := r.Method == http.MethodPost
 
 	// Nothing is written for a request that is refused whatever the client is.
 	run := p.db.Write
-	if refusal != nil || !post && !by.known && q.asks(promptNone) {
+	if refusal != nil || !by.posted && !by.known && q.asks(promptNone) {
 		run = p.db.Read
 	}
 	var out outcome
 	err = run(r.Context(), func(tx *db.Tx) (err error) {
 		q := q // a retry starts anew
-		out, err = p.begin(tx, &q, by, refusal, post)
+		out, err = p.begin(tx, &q, by, refusal)
 		return err
 	})
 	if err != nil {
@@ -102,14 +106,9 @@ func authorizeForm(r *http.Request) (url.Values, error) {
 	return form, nil
 }
 
-// begin judges a request that came in. A POST is always stored and continued by a GET:
-// from another site it comes without cookies, so nobody can be known yet.
-func (p *Provider) begin(tx *db.Tx, q *authRequest, by caller, refusal error, post bool) (outcome, error) {
-	sessionID, userID := "", ""
-	if by.known && !post {
-		sessionID, userID = by.visitor.Session.ID, by.visitor.User.ID
-	}
-	d, err := doorOf(tx, q.ClientID, userID, sessionID)
+// begin judges a request that came in. A POST is always stored and continued by a GET.
+func (p *Provider) begin(tx *db.Tx, q *authRequest, by caller, refusal error) (outcome, error) {
+	d, err := doorOf(tx, q.ClientID, by.visitor.User.ID, by.visitor.Session.ID)
 	if err != nil {
 		return outcome{}, err
 	}
@@ -123,7 +122,7 @@ func (p *Provider) begin(tx *db.Tx, q *authRequest, by caller, refusal error, po
 	if refusal != nil {
 		return p.refuse(q, target, refusal), nil
 	}
-	if post {
+	if by.posted {
 		return outcome{page: nextURL(p.store(tx, q, by.browser))}, nil
 	}
 	s, err := p.situation(tx, q, d, target, by)
@@ -169,7 +168,7 @@ func (p *Provider) target(c *Client, q *authRequest) (place, error) {
 		}
 		uri = c.RedirectURIs[0].URI
 	}
-	addr, err := c.redirect(uri, p.insecure)
+	addr, err := c.redirect(uri, rules{public: c.Public, insecure: p.insecure})
 	if err != nil {
 		told := ErrUnregistered
 		if errors.Is(err, ErrURIInsecure) || errors.Is(err, ErrURIPrivate) {

@@ -289,10 +289,11 @@ func (p *Provider) checkEdit(edit ClientEdit) (ClientEdit, error) {
 		return edit, ErrLaunchURL
 	}
 	var err error
-	if edit.RedirectURIs, err = p.checkURIs("redirect_uris", edit.RedirectURIs, edit.Public); err != nil {
+	held := rules{public: edit.Public, insecure: p.insecure}
+	if edit.RedirectURIs, err = checkURIs("redirect_uris", edit.RedirectURIs, held); err != nil {
 		return edit, err
 	}
-	if edit.PostLogoutURIs, err = p.checkURIs("post_logout_uris", edit.PostLogoutURIs, edit.Public); err != nil {
+	if edit.PostLogoutURIs, err = checkURIs("post_logout_uris", edit.PostLogoutURIs, held); err != nil {
 		return edit, err
 	}
 	edit.PKCERequired = edit.PKCERequired || edit.Public
@@ -340,7 +341,7 @@ func (p *Provider) checkEdit(edit ClientEdit) (ClientEdit, error) {
 }
 
 // checkURIs refuses an address that may not be used, naming its place in field.
-func (p *Provider) checkURIs(field string, uris []URI, public bool) ([]URI, error) {
+func checkURIs(field string, uris []URI, r rules) ([]URI, error) {
 	if len(uris) > maxClientURIs {
 		return nil, ErrTooManyURIs.At(field)
 	}
@@ -348,7 +349,7 @@ func (p *Provider) checkURIs(field string, uris []URI, public bool) ([]URI, erro
 	for i, u := range uris {
 		at := fmt.Sprintf("%s[%d]", field, i)
 		u.URI = strings.TrimSpace(u.URI)
-		if err := checkURI(u, public, p.insecure); err != nil {
+		if err := checkURI(u, r); err != nil {
 			return nil, fault.Of(err).At(at)
 		}
 		if slices.ContainsFunc(checked[:i], func(other URI) bool { return other.URI == u.URI }) {

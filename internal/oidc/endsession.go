@@ -169,7 +169,7 @@ func (p *Provider) judgeLogout(tx *db.Tx, l *logout) error {
 		return nil
 	}
 	c, err := clientByID(tx, l.ClientID)
-	if errors.Is(err, ErrNoClient) || err == nil && l.Return != "" && !c.returnsTo(l.Return, p.insecure) {
+	if errors.Is(err, ErrNoClient) || err == nil && l.Return != "" && !c.returnsTo(l.Return, rules{public: c.Public, insecure: p.insecure}) {
 		*l = logout{}
 		return nil
 	}
@@ -184,9 +184,9 @@ func (p *Provider) judgeLogout(tx *db.Tx, l *logout) error {
 
 // returnsTo says whether people may be sent to uri after signing out: letter by letter,
 // also where the port of a redirect URI would be free.
-func (c *Client) returnsTo(uri string, insecure bool) bool {
+func (c *Client) returnsTo(uri string, r rules) bool {
 	a, err := parseAddress(uri)
-	if err != nil || strings.Contains(a.host, "*") || a.allowed(c.Public, insecure) != nil {
+	if err != nil || strings.Contains(a.host, "*") || a.allowed(r) != nil {
 		return false
 	}
 	return slices.ContainsFunc(c.PostLogoutURIs, func(u URI) bool {

@@ -243,13 +243,19 @@ func (a address) local() bool {
 // whose identity nobody can vouch for (RFC 8252 §8.6).
 func (a address) native() bool { return !a.web || a.local() }
 
+// rules are what the addresses of a client are held to.
+type rules struct {
+	public   bool // the client cannot keep a secret
+	insecure bool // http is allowed beyond the person's own device
+}
+
 // checkURI says whether a client may have u among its addresses.
-func checkURI(u URI, public, insecure bool) error {
+func checkURI(u URI, r rules) error {
 	a, err := parseAddress(u.URI)
 	if err != nil {
 		return err
 	}
-	if err := a.allowed(public, insecure); err != nil {
+	if err := a.allowed(r); err != nil {
 		return err
 	}
 	if u.Pattern {
@@ -264,11 +270,11 @@ func checkURI(u URI, public, insecure bool) error {
 // allowed holds the rules about schemes: a private one of a public client is a
 // domain in reverse (RFC 8252 §7.1), and nothing travels in the clear to
 // another machine (RFC 9700 §2.6) unless the operator allows it.
-func (a address) allowed(public, insecure bool) error {
+func (a address) allowed(r rules) error {
 	switch {
-	case !a.web && public && !strings.Contains(a.scheme, "."):
+	case !a.web && r.public && !strings.Contains(a.scheme, "."):
 		return ErrURIPrivate
-	case a.scheme == "http" && !a.local() && !insecure:
+	case a.scheme == "http" && !a.local() && !r.insecure:
 		return ErrURIInsecure
 	}
 	return nil
@@ -335,14 +341,14 @@ func (u URI) matches(asked string, a address) bool {
 
 // redirect finds what asked leads to among the addresses of c. The rules about
 // schemes are asked again here, since a row may be older than a rule.
-func (c *Client) redirect(asked string, insecure bool) (address, error) {
+func (c *Client) redirect(asked string, r rules) (address, error) {
 	a, err := parseAddress(asked)
 	if err != nil {
 		return a, err
 	}
 	for _, u := range c.RedirectURIs {
 		if u.matches(asked, a) {
-			return a, a.allowed(c.Public, insecure)
+			return a, a.allowed(r)
 		}
 	}
 	return a, ErrUnregistered

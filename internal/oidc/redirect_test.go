@@ -161,7 +161,7 @@ func TestCheckURI(t *testing.T) {
 		{uri: "com.example.app:/*", pattern: true, want: ErrURIPattern},
 	} {
 		t.Run(row.uri[:min(len(row.uri), 80)], func(t *testing.T) {
-			err := checkURI(URI{URI: row.uri, Pattern: row.pattern}, row.public, !row.strict)
+			err := checkURI(URI{URI: row.uri, Pattern: row.pattern}, rules{public: row.public, insecure: !row.strict})
 			if row.want == nil && err != nil || row.want != nil && !errors.Is(err, row.want) {
 				t.Errorf("got %v, want %v", err, row.want)
 			}
@@ -252,7 +252,7 @@ func TestMatches(t *testing.T) {
 	} {
 		t.Run(row.registered.URI+" "+row.asked, func(t *testing.T) {
 			c := Client{RedirectURIs: []URI{row.registered}}
-			_, err := c.redirect(row.asked, true)
+			_, err := c.redirect(row.asked, rules{insecure: true})
 			if got := err == nil; got != row.want {
 				t.Errorf("got %v (%v), want %v", got, err, row.want)
 			}
@@ -274,7 +274,7 @@ func TestSchemesAreAskedAgainAtUse(t *testing.T) {
 	} {
 		t.Run(row.name, func(t *testing.T) {
 			c := Client{Public: row.public, RedirectURIs: []URI{{URI: row.uri}}}
-			if _, err := c.redirect(row.uri, false); !errors.Is(err, row.want) {
+			if _, err := c.redirect(row.uri, rules{public: row.public}); !errors.Is(err, row.want) {
 				t.Errorf("got %v, want %v", err, row.want)
 			}
 		})
