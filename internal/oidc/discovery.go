@@ -6,6 +6,7 @@ import (
 	"net/http"
 	"time"
 
+	"pocketid/internal/i18n"
 	"pocketid/internal/jose"
 )
 
@@ -61,6 +62,7 @@ type metadata struct {
 	ClaimsSupported        []string   `json:"claims_supported"`
 	ChallengesSupported    []string   `json:"code_challenge_methods_supported"`
 	PromptsSupported       []string   `json:"prompt_values_supported"`
+	UILocalesSupported     []string   `json:"ui_locales_supported"`
 
 	ClaimsParameterSupported    bool `json:"claims_parameter_supported"`
 	RequestParameterSupported   bool `json:"request_parameter_supported"`
@@ -79,7 +81,7 @@ func newMetadata(issuer, internal string) (*document, error) {
 		EndSessionEndpoint:    issuer + pathEndSession,
 		JWKSURI:               internal + pathJWKS,
 
-		ScopesSupported:        []string{"openid", "profile", "email", "groups", "offline_access"},
+		ScopesSupported:        []string{scopeOpenID, scopeProfile, scopeEmail, scopeGroups, scopeOffline},
 		ResponseTypesSupported: []string{"code"},
 		ResponseModesSupported: []string{"query", "form_post"},
 		GrantTypesSupported:    []string{"authorization_code", "refresh_token"},
@@ -89,10 +91,11 @@ func newMetadata(issuer, internal string) (*document, error) {
 		AuthMethodsSupported:   []string{"client_secret_basic", "client_secret_post", "none"},
 		ClaimTypesSupported:    []string{"normal"},
 		ClaimsSupported: []string{"sub", "iss", "aud", "exp", "iat", "auth_time", "nonce", "acr", "amr", "sid",
-			"name", "given_name", "family_name", "display_name", "preferred_username", "picture",
+			"name", "given_name", "family_name", "display_name", "preferred_username", "picture", "locale", "updated_at",
 			"email", "email_verified", "groups"},
 		ChallengesSupported: []string{"S256"},
 		PromptsSupported:    []string{"none", "login", "consent", "select_account"},
+		UILocalesSupported:  i18n.Locales(),
 
 		IssuerInAuthorizationAnswer: true,
 	}, "", "  ")

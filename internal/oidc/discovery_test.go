@@ -10,6 +10,7 @@ import (
 	"net/http"
 	"net/http/httptest"
 	"os"
+	"slices"
 	"strings"
 	"sync"
 	"testing"
@@ -18,6 +19,7 @@ import (
 
 	"pocketid/internal/db"
 	"pocketid/internal/dbtest"
+	"pocketid/internal/directory"
 	"pocketid/internal/edge"
 	"pocketid/internal/jose"
 
@@ -86,6 +88,39 @@ func TestTheDiscoveryDocumentIsTheGoldenOne(t *testing.T) {
 	}
 	if members["issuer"] != testIssuer {
 		t.Errorf("the issuer is %v, want %s to the character", members["issuer"], testIssuer)
+	}
+}
+
+// What the ID token says of somebody who has everything is announced, but for
+// the two claims that nobody asks for by name.
+func TestEveryClaimIsAnnounced(t *testing.T) {
+	p := &Provider{issuer: testIssuer}
+	i := &issue{
+		holding: holding{
+			grant:  &Grant{AuthTime: time.Now(), AMR: []string{"phr"}, ACR: "phr", Sid: "s"},
+			client: &Client{ID: "c", IDTokenAlg: jose.RS256},
+			user: directory.User{ID: "u", Username: "ada", Email: "ada@example.test", FirstName: "Ada", LastName: "L",
+				DisplayName: "Ada L", Locale: "en", PictureID: "p", UpdatedAt: time.Now()},
+			groups: []directory.Group{{ID: "g", Name: "crew"}},
+		},
+		scopes: []string{scopeOpenID, scopeProfile, scopeEmail, scopeGroups},
+		nonce:  "n",
+		at:     time.Now(),
+	}
+	document, err := newMetadata(testIssuer, testIssuer)
+	must(t, err)
+	var announced metadata
+	must(t, json.Unmarshal(document.plain.body, &announced))
+	said := p.idClaims(i, "an access token")
+	for name := range said {
+		if name != "jti" && name != "at_hash" && !slices.Contains(announced.ClaimsSupported, name) {
+			t.Errorf("%s is said and not announced", name)
+		}
+	}
+	for _, name := range announced.ClaimsSupported {
+		if said[name] == nil {
+			t.Errorf("%s is announced and not said", name)
+		}
 	}
 }
 

@@ -43,7 +43,7 @@ func TestARotationOverlaps(t *testing.T) {
 
 		got, err := k.Rotate(t.Context(), admin, jose.ES256)
 		must(t, err)
-		if got.Signs || got.Waiting || got.Before != old || got.Alg != jose.ES256 || got.SignsAt.Sub(time.Now()).Round(time.Second) != PublishFor {
+		if got.Signs || got.Waiting || got.Before != old || got.Alg != jose.ES256 || time.Until(got.SignsAt).Round(time.Second) != PublishFor {
 			t.Errorf("got %+v", got)
 		}
 		if now := published(t, k); len(now) != len(was)+1 || now[3] != got.KeyID {
@@ -109,7 +109,7 @@ func TestARotationCanBeHastened(t *testing.T) {
 		time.Sleep(time.Millisecond)
 		fast, err := k.RotateNow(t.Context(), admin, jose.EdDSA)
 		must(t, err)
-		if fast.KeyID != slow.KeyID || fast.Waiting || fast.Signs || fast.SignsAt.Sub(time.Now()).Round(time.Second) != KeysSpread {
+		if fast.KeyID != slow.KeyID || fast.Waiting || fast.Signs || time.Until(fast.SignsAt).Round(time.Second) != KeysSpread {
 			t.Errorf("got %+v after %+v", fast, slow)
 		}
 		if again, err := k.Rotate(t.Context(), admin, jose.EdDSA); err != nil || !again.Waiting || !again.SignsAt.Equal(fast.SignsAt) {
