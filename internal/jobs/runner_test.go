@@ -7,6 +7,7 @@ import (
 	"slices"
 	"strings"
 	"sync"
+	"sync/atomic"
 	"testing"
 	"testing/synctest"
 	"time"
@@ -74,6 +75,18 @@ func (d *diary) sorted() string {
 	d.mu.Lock()
 	defer d.mu.Unlock()
 	return strings.Join(slices.Sorted(slices.Values(d.entries)), " ")
+}
+
+func (d *diary) after(n int) []string {
+	d.mu.Lock()
+	defer d.mu.Unlock()
+	return slices.Clone(d.entries[n:])
+}
+
+func (d *diary) times() []time.Duration {
+	d.mu.Lock()
+	defer d.mu.Unlock()
+	return slices.Clone(d.at)
 }
 
 func (d *diary) len() int {
@@ -160,10 +173,11 @@ func TestJobWaitsForItsTime(t *testing.T) {
 func TestFailingJobIsTriedTenTimesAndThenRests(t *testing.T) {
 	bubble(t, func(t *testing.T, d *db.DB) {
 		did, r := newDiary(), jobs.New(d)
-		broken := true
+		var broken atomic.Bool
+		broken.Store(true)
 		r.Handle("mail", func(_ context.Context, body string) error {
 			did.note(body)
-			if broken {
+			if broken.Load() {
 				return fmt.Errorf("the mail server is away %s", strings.Repeat("€", 1000))
 			}
 			return nil
@@ -179,12 +193,13 @@ func TestFailingJobIsTriedTenTimesAndThenRests(t *testing.T) {
 		if did.len() != 10 {
 			t.Fatalf("tried %d times, want 10", did.len())
 		}
+		at := did.times()
 		for i := 2; i < 10; i++ {
-			if gap, before := did.at[i]-did.at[i-1], did.at[i-1]-did.at[i-2]; gap < before && gap < 5*time.Hour {
+			if gap, before := at[i]-at[i-1], at[i-1]-at[i-2]; gap < before && gap < 5*time.Hour {
 				t.Errorf("waited %v after %v", gap, before)
 			}
 		}
-		if last := did.at[9]; last < 12*time.Hour || last > 24*time.Hour {
+		if last := at[9]; last < 12*time.Hour || last > 24*time.Hour {
 			t.Errorf("the last try was after %v", last)
 		}
 		var resting []jobs.Job
@@ -199,7 +214,7 @@ func TestFailingJobIsTriedTenTimesAndThenRests(t *testing.T) {
 		}
 		write(t, d, func(tx *db.Tx) { jobs.Add(tx, "mail", "y") })
 		time.Sleep(time.Second)
-		if got := did.entries[10:]; !slices.Equal(got, []string{"y"}) {
+		if got := did.after(10); !slices.Equal(got, []string{"y"}) {
 			t.Errorf("a new job brought back %v", got)
 		}
 		write(t, d, func(tx *db.Tx) { jobs.Again(tx, resting[0].ID) })
@@ -207,7 +222,7 @@ func TestFailingJobIsTriedTenTimesAndThenRests(t *testing.T) {
 		if did.len() != 12 || count(t, d, "body = 'x' AND rests = FALSE AND tries = 1") != 1 {
 			t.Error("it did not start anew")
 		}
-		broken = false
+		broken.Store(false)
 		time.Sleep(time.Minute)
 		if count(t, d, "TRUE") != 0 {
 			t.Error("it was not done in the end")
@@ -271,8 +286,9 @@ func TestScheduleIsHeldByOneReplica(t *testing.T) {
 		if did.len() != 9 {
 			t.Errorf("ran %d times in ten hours, want 9", did.len())
 		}
-		for i := 1; i < did.len(); i++ {
-			if gap := did.at[i] - did.at[i-1]; gap < 70*time.Minute {
+		at := did.times()
+		for i := 1; i < len(at); i++ {
+			if gap := at[i] - at[i-1]; gap < 70*time.Minute {
 				t.Errorf("two runs are %v apart", gap)
 			}
 		}
@@ -547,9 +563,9 @@ func TestPurgeGoesOnUntilNothingIsLeft(t *testing.T) {
 		r.Purge("after a broken one", func(tx *db.Tx, limit int) (int64, error) { second++; return 0, nil })
 		stop := start(t, r)
 		time.Sleep(31 * time.Second)
+		stop()
 		if fmt.Sprint(calls) != "[500 500 200]" || second != 1 {
 			t.Errorf("calls %v, %d", calls, second)
 		}
-		stop()
 	})
 }
