@@ -75,6 +75,7 @@ func (p *Provider) token(r *http.Request) (*tokenAnswer, error) {
 		return nil, err
 	}
 	q.by = audit.From(ctx)
+	q.by.Via = "api"
 	edge.Note(ctx, "client", q.credentials.clientID)
 	var given issue
 	err = p.db.Write(ctx, func(tx *db.Tx) error {
