@@ -14,15 +14,21 @@ func (x *Web) adminRoutes() []edge.Route {
 
 		page("GET "+clientsPath, edge.Admin, x.clients),
 		page("GET "+clientsPath+"/new", edge.Admin, x.clientNew),
-		page("POST "+clientsPath+"/new", edge.Admin, x.clientAdd),
+		roomy(page("POST "+clientsPath+"/new", edge.Admin, x.clientAdd)),
 		page("GET "+clientsPath+"/{id}", edge.Admin, x.client),
-		page("POST "+clientsPath+"/{id}", edge.Admin, x.clientSave),
+		roomy(page("POST "+clientsPath+"/{id}", edge.Admin, x.clientSave)),
 		page("GET "+clientsPath+"/{id}/delete", edge.Admin, x.clientDelete),
 		page("POST "+clientsPath+"/{id}/delete", edge.Admin, x.clientDeleted),
 		page("POST "+clientsPath+"/{id}/secrets", edge.Admin, x.secretAdd),
 		page("GET "+clientsPath+"/{id}/secrets/{sid}/delete", edge.Admin, x.secretDelete),
 		page("POST "+clientsPath+"/{id}/secrets/{sid}/delete", edge.Admin, x.secretDeleted),
 	}
+}
+
+// roomy takes forms with as many addresses as a client may have.
+func roomy(r edge.Route) edge.Route {
+	r.MaxBody = 1 << 20
+	return r
 }
 
 // admin is the first page of the administration.

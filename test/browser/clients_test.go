@@ -90,6 +90,7 @@ func TestClients(t *testing.T) {
 		p.fill("#access_token_lifetime", "30")
 		p.click("#tokens footer button")
 		p.text("Saved")
+		p.see(`[role=tab][aria-selected=true][aria-controls=tokens]`)
 		if got := p.value(`[...document.querySelectorAll("[name=redirect_uris]")].map(i => i.value).join() + document.querySelector("#access_token_lifetime").value`); got != "https://grafana.example.com/login,https://grafana.example.com/second,30" {
 			t.Errorf("saved is %q", got)
 		}

@@ -334,6 +334,7 @@ func (s *server) newPerson(t *testing.T, language string) *person {
 	}))
 	p.newAuthenticator()
 	p.size(1280, 900)
+	p.scheme("light") // a page that fades in takes no clicks
 	return p
 }
 

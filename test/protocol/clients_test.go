@@ -29,6 +29,7 @@ func clientForm(changes ...string) url.Values {
 	return form
 }
 
+// threats 84
 func TestSecretIsShownOnce(t *testing.T) {
 	apptest.Both(t, func(t *testing.T, h *apptest.House) {
 		admin := h.SetUp()
@@ -119,6 +120,27 @@ func TestFaultOfAClientStandsBesideItsField(t *testing.T) {
 					t.Errorf("%s: the page lacks %s", tt.field, want)
 				}
 			}
+		}
+	})
+}
+
+func TestClientMayHaveAHundredLongAddresses(t *testing.T) {
+	apptest.SQLite(t, func(t *testing.T, h *apptest.House) {
+		admin := h.SetUp()
+		c := h.Client("shop")
+		form := clientForm()
+		form.Del("redirect_uris")
+		for i := range 101 {
+			form.Add("redirect_uris", "https://shop.example/"+strings.Repeat("a", 1500)+"/"+string(rune('a'+i%26))+string(rune('a'+i/26)))
+		}
+		page := admin.Submit(clientsPath+"/"+c.ID, form)
+		if page.Status != http.StatusUnprocessableEntity || strings.Count(page.Body, `name="redirect_uris"`) != 102 {
+			t.Errorf("101 addresses: %d", page.Status)
+		}
+		form["redirect_uris"] = form["redirect_uris"][:100]
+		page = admin.Submit(clientsPath+"/"+c.ID, form)
+		if page.Status != http.StatusOK || strings.Count(page.Body, `name="redirect_uris"`) != 101 {
+			t.Errorf("100 addresses: %d", page.Status)
 		}
 	})
 }

@@ -107,7 +107,8 @@ customElements.define('tab-set', class extends HTMLElement {
       const id = a.hash.slice(1), panel = document.getElementById(id), b = document.createElement('button');
       b.type = 'button'; b.id = 'tab-' + id; b.innerHTML = a.innerHTML;
       b.setAttribute('role', 'tab'); b.setAttribute('aria-controls', id);
-      panel.setAttribute('role', 'tabpanel'); panel.setAttribute('aria-labelledby', b.id); panel.tabIndex = 0;
+      panel.setAttribute('role', 'tabpanel'); panel.setAttribute('aria-labelledby', b.id);
+      if (!panel.querySelector('a,button,input,select,textarea')) panel.tabIndex = 0;
       b.addEventListener('click', () => this.show(id, true));
       list.append(b);
       return { id, b, panel };
