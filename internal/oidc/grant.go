@@ -182,10 +182,28 @@ func (p *Provider) grantWork(r *jobs.Runner) {
 		})
 	})
 	r.Subscribe("session.ended", "oidc.session_ended")
+	r.Handle("oidc.user_purged", p.userPurged)
+	r.Subscribe("user.purged", "oidc.user_purged")
 	r.Purge("oidc.grants", sweepGrants)
 	r.Purge("oidc.revoked_tokens", func(tx *db.Tx, limit int) (int64, error) {
 		return tx.Exec(`DELETE FROM revoked_tokens WHERE jti IN (
 			SELECT jti FROM revoked_tokens WHERE expires_at <= $1 ORDER BY expires_at NULLS LAST LIMIT $2)`, tx.Now().UnixMicro(), limit)
+	})
+}
+
+// userPurged forgets what a user allowed, once nothing but a name is left of them.
+func (p *Provider) userPurged(ctx context.Context, id string) error {
+	return p.db.Write(ctx, func(tx *db.Tx) error {
+		u, err := directory.UserByID(tx, id)
+		if err == nil && u.DeletedAt.IsZero() {
+			return nil
+		}
+		if err != nil && !errors.Is(err, directory.ErrNoUser) {
+			return err
+		}
+		tx.Do(`DELETE FROM grants WHERE user_id = $1`, id)
+		tx.Do(`DELETE FROM consents WHERE user_id = $1`, id)
+		return nil
 	})
 }
 

@@ -1,8 +1,10 @@
 package oidc
 
 import (
+	"fmt"
 	"slices"
 	"strings"
+	"sync/atomic"
 	"testing"
 	"time"
 
@@ -361,6 +363,57 @@ func TestTheEndOfASessionRevokesItsGrants(t *testing.T) {
 		h.write(func(tx *db.Tx) { revokeSessionGrants(tx, l.session.ID) })
 		if n := h.count(`SELECT count(*) FROM grants WHERE revoked_reason = 'session'`); n != 1 {
 			t.Errorf("%d grants ended, want the one that is not offline", n)
+		}
+	})
+}
+
+func TestAPurgedUserLeavesNothing(t *testing.T) {
+	dbtest.Both(t, func(t *testing.T, d *db.DB) {
+		h := newHouse(t, d)
+		c := h.relyingParty(ClientEdit{})
+		ada, bob := c.login("ada", offline...), c.login("bob", offline...)
+		c.redeem(c.code(ada, offline...)).ok(t)
+		left := func(u directory.User) int {
+			return h.count(`SELECT count(*) FROM grants WHERE user_id = $1`, u.ID) + h.count(`SELECT count(*) FROM consents WHERE user_id = $1`, u.ID)
+		}
+		must(t, h.p.userPurged(t.Context(), ada.user.ID)) // news that came too early
+		if left(ada.user) != 2 {
+			t.Errorf("%d rows of a user who is there, want a grant and a consent", left(ada.user))
+		}
+		must(t, h.dir.Delete(t.Context(), admin, ada.user.ID))
+		must(t, h.p.userPurged(t.Context(), ada.user.ID))
+		if left(ada.user) != 0 || left(bob.user) != 1 {
+			t.Errorf("%d rows of the one who is gone and %d of another, want 0 and the consent", left(ada.user), left(bob.user))
+		}
+	})
+}
+
+// TestSixtyFourAtOnceAreServed holds that many people at once wait, and do not fail.
+func TestSixtyFourAtOnceAreServed(t *testing.T) {
+	dbtest.Both(t, func(t *testing.T, d *db.DB) {
+		h := newHouse(t, d)
+		c, app := h.relyingParty(ClientEdit{}), h.relyingParty(ClientEdit{Public: true})
+		var codes []func() tokens
+		for i := range 64 {
+			by := c
+			if i%2 == 0 {
+				by = app
+			}
+			l := by.login(fmt.Sprintf("user-%d", i), offline...)
+			code := by.code(l, offline...)
+			codes = append(codes, func() tokens {
+				got := by.redeem(code)
+				if got.Status == 200 {
+					got = by.refresh(got.Refresh)
+				}
+				return got
+			})
+		}
+		var next atomic.Int64
+		for _, got := range together(len(codes), func() tokens { return codes[next.Add(1)-1]() }) {
+			if got.Status != 200 {
+				t.Errorf("got %d %s (%s)", got.Status, got.Error, got.Description)
+			}
 		}
 	})
 }
