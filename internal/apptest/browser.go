@@ -2,13 +2,17 @@ package apptest
 
 import (
 	"bytes"
+	"crypto/sha256"
+	"encoding/base64"
 	"encoding/json"
 	"fmt"
+	"html"
 	"io"
 	"net/http"
 	"net/http/cookiejar"
 	"net/http/httptest"
 	"net/url"
+	"regexp"
 	"strings"
 	"testing"
 )
@@ -82,6 +86,19 @@ type Page struct {
 	Body   string
 	// Away is where the house sent the browser to, when that is outside.
 	Away *url.URL
+	// Posted is the form that the browser takes there; nil when it takes none.
+	Posted url.Values
+}
+
+// Answer is what an application is told by way of the browser.
+func (p *Page) Answer() url.Values {
+	switch {
+	case p.Posted != nil:
+		return p.Posted
+	case p.Away != nil:
+		return p.Away.Query()
+	}
+	return nil
 }
 
 // String is the page in a few words, for failures.
@@ -125,6 +142,7 @@ func (b *Browser) follow(method, target string, form url.Values, site string) *P
 		page := &Page{URL: u, Status: res.StatusCode, Header: res.Header, Body: string(body)}
 		location := res.Header.Get("Location")
 		if location == "" {
+			page.submitItself()
 			return page
 		}
 		if res.StatusCode != http.StatusSeeOther {
@@ -142,6 +160,40 @@ func (b *Browser) follow(method, target string, form url.Values, site string) *P
 	}
 	b.t.Fatalf("%s redirects for ever", target)
 	return nil
+}
+
+var (
+	ownScript = regexp.MustCompile(`(?s)<script>(.*?)</script>`)
+	ownForm   = regexp.MustCompile(`<form method="post" action="([^"]*)">`)
+	ownInput  = regexp.MustCompile(`<input type="hidden" name="([^"]*)" value="([^"]*)">`)
+)
+
+// submitItself does what a browser does with the page of form_post: it runs the
+// script if the policy of the page lets it, and sends the form if the policy lets
+// it go there.
+func (p *Page) submitItself() {
+	script, form := ownScript.FindStringSubmatch(p.Body), ownForm.FindStringSubmatch(p.Body)
+	if script == nil || form == nil || script[1] != "document.forms[0].submit()" {
+		return
+	}
+	sum := sha256.Sum256([]byte(script[1]))
+	action, err := url.Parse(html.UnescapeString(form[1]))
+	policy := p.Header.Get("Content-Security-Policy")
+	if err != nil || !strings.Contains(policy, "'sha256-"+base64.StdEncoding.EncodeToString(sum[:])+"'") ||
+		!strings.Contains(policy, "form-action 'self' "+action.Scheme+"://"+action.Host) {
+		return
+	}
+	p.Away, p.Posted = action, url.Values{}
+	for _, m := range ownInput.FindAllStringSubmatch(p.Body, -1) {
+		p.Posted.Add(html.UnescapeString(m[1]), html.UnescapeString(m[2]))
+	}
+}
+
+// Post sends a form from a page of another site. A browser leaves the cookies of
+// the house out, which are SameSite=Lax, until a redirect makes a GET of it.
+func (b *Browser) Post(path string, form url.Values) *Page {
+	b.t.Helper()
+	return b.follow(http.MethodPost, path, form, "cross-site")
 }
 
 // at is an address of the house.

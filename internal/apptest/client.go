@@ -87,10 +87,15 @@ func (f *Flow) URL() string { return "/authorize?" + f.Query.Encode() }
 // to the application.
 func (f *Flow) By(p *Person) *Page {
 	p.t.Helper()
-	page := p.Open(f.URL())
+	return f.From(p, p.Open(f.URL()))
+}
+
+// From goes on from a page as p would.
+func (f *Flow) From(p *Person, page *Page) *Page {
+	p.t.Helper()
 	for range 8 {
 		if page.Away != nil {
-			f.Answer = page.Away.Query()
+			f.Answer = page.Answer()
 			return page
 		}
 		redirect := page.URL.Query().Get("redirect")
@@ -126,7 +131,7 @@ func (c *Client) Authorize(p *Person, changes ...string) (*Flow, string) {
 	if page.Away == nil {
 		p.t.Fatalf("%s does not come back to the application: %s", p.Name, page)
 	}
-	if !strings.HasPrefix(page.Away.String(), c.RedirectURI+"?") || f.Answer.Get("state") != f.State || f.Answer.Get("iss") != URL || f.Answer.Get("code") == "" {
+	if to, _, _ := strings.Cut(page.Away.String(), "?"); to != c.RedirectURI || f.Answer.Get("state") != f.State || f.Answer.Get("iss") != URL || f.Answer.Get("code") == "" {
 		p.t.Fatalf("the answer is wrong: %s", page)
 	}
 	return f, f.Answer.Get("code")
@@ -170,10 +175,20 @@ func (c *Client) Token(form url.Values) Tokens {
 	return t
 }
 
+// Form is how the application asks for tokens for a code, but for its
+// credentials. A flow without a challenge has no verifier.
+func (f *Flow) Form(code string) url.Values {
+	form := url.Values{"grant_type": {"authorization_code"}, "code": {code}, "redirect_uri": {f.c.RedirectURI}}
+	if f.Query.Has("code_challenge") {
+		form.Set("code_verifier", f.Verifier)
+	}
+	return form
+}
+
 // Redeem asks for tokens for a code, whatever comes of it.
 func (f *Flow) Redeem(code string) Tokens {
 	f.c.t.Helper()
-	return f.c.Token(url.Values{"grant_type": {"authorization_code"}, "code": {code}, "redirect_uri": {f.c.RedirectURI}, "code_verifier": {f.Verifier}})
+	return f.c.Token(f.Form(code))
 }
 
 // Exchange gets tokens for a code.
