@@ -163,6 +163,7 @@ type Keyring struct {
 	db       *db.DB
 	master   *secret.Master
 	generate func(jose.Alg) (*jose.Key, error)
+	every    time.Duration // ReloadKeys, but for tests in which hours pass
 
 	ring atomic.Pointer[ring]
 	seq  atomic.Int64
@@ -185,7 +186,7 @@ func NewKeyring(d *db.DB, master *secret.Master, generate func(jose.Alg) (*jose.
 	if generate == nil {
 		generate = jose.Generate
 	}
-	k := &Keyring{db: d, master: master, generate: generate, making: map[jose.Alg]*making{}, turn: make(chan struct{}, 1)}
+	k := &Keyring{db: d, master: master, generate: generate, every: ReloadKeys, making: map[jose.Alg]*making{}, turn: make(chan struct{}, 1)}
 	k.turn <- struct{}{}
 	return k
 }
@@ -225,7 +226,7 @@ func (k *Keyring) Run(ctx context.Context, report func(error)) {
 			report(fmt.Errorf("look after the signing keys: %w", err))
 		}
 		failed = err != nil
-		wait.Reset(ReloadKeys)
+		wait.Reset(k.every)
 	}
 }
 
