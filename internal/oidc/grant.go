@@ -41,7 +41,7 @@ type Grant struct {
 	// refreshHash is SHA-256 of the refresh token that is good now. The token
 	// itself is never stored or logged.
 	refreshHash []byte
-	// RefreshAt is when the refresh token was last used, within refreshStep.
+	// RefreshAt is when the refresh token was last used, as exactly as refreshStale asks.
 	RefreshAt time.Time
 	CreatedAt time.Time
 	// ExpiresAt is when nothing of it can be alive any more, for the sweep.
@@ -60,6 +60,10 @@ const grantRows = `(SELECT id AS grant_id, kind AS grant_kind, user_id AS grant_
 	sid, offline, imported, scopes, cnf, auth_time, amr, acr, refresh_hash, refresh_at, created_at AS granted_at,
 	expires_at AS grant_ends, revoked_at, revoked_reason FROM grants) g`
 
+// grantColumnsPlain are the columns of the table, in the order of fields.
+const grantColumnsPlain = `id, kind, user_id, client_id, session_id, sid, offline, imported, scopes, cnf, auth_time, amr, acr,
+	refresh_hash, refresh_at, created_at, expires_at, revoked_at, revoked_reason`
+
 func (g *Grant) fields() []any {
 	return []any{&g.ID, &g.Kind, db.Text(&g.UserID), &g.ClientID, db.Text(&g.SessionID), &g.Sid, &g.Offline, &g.Imported,
 		db.JSON(&g.Scopes), &g.cnf, db.Time(&g.AuthTime), db.JSON(&g.AMR), &g.ACR, &g.refreshHash, db.Time(&g.RefreshAt),
@@ -71,10 +75,6 @@ const (
 	revokedReuse   = "reuse"   // a code or a refresh token came twice
 	revokedSession = "session" // the session that it hung on ended
 )
-
-// grantColumnsPlain are the columns of the table, in the order of fields.
-const grantColumnsPlain = `id, kind, user_id, client_id, session_id, sid, offline, imported, scopes, cnf, auth_time, amr, acr,
-	refresh_hash, refresh_at, created_at, expires_at, revoked_at, revoked_reason`
 
 func insertGrant(tx *db.Tx, g *Grant) {
 	fields := g.fields()
@@ -100,9 +100,9 @@ const consentOfGrant = `(SELECT k.scopes FROM consents k WHERE k.user_id = grant
 
 // hold asks again for everything that a grant depends on: it is not revoked, its
 // session goes on, its user may come in and has not ended it, the consent is still
-// there, and the gate lets them pass; given is consentOfGrant. Each path that gives something for a grant
-// asks here: code, refresh and userinfo (threats 3, 21). The answer is errEnded when
-// the grant is dead, and any other error is an outage.
+// there, and the gate lets them pass; given is consentOfGrant. Each path that gives
+// something for a grant asks here: code, refresh and userinfo (threats 3, 21). The
+// answer is errEnded when the grant is dead, and any other error is an outage.
 func (p *Provider) hold(tx *db.Tx, c *Client, g *Grant, given []string) (holding, error) {
 	h := holding{grant: g, client: c}
 	if !g.RevokedAt.IsZero() {

@@ -37,7 +37,7 @@ type tokenAnswer struct {
 	AccessToken  string `json:"access_token"`
 	TokenType    string `json:"token_type"`
 	ExpiresIn    int64  `json:"expires_in"`
-	Scope        string `json:"scope"`
+	Scope        string `json:"scope,omitempty"`
 	RefreshToken string `json:"refresh_token,omitempty"`
 	IDToken      string `json:"id_token,omitempty"`
 }
@@ -65,7 +65,7 @@ type accessClaims struct {
 	Subject  string   `json:"sub"`
 	Audience []string `json:"aud"`
 	ClientID string   `json:"client_id"`
-	Scope    string   `json:"scope"`
+	Scope    string   `json:"scope,omitempty"`
 	IssuedAt int64    `json:"iat"`
 	Expires  int64    `json:"exp"`
 	// ID is the grant's id, a dot and something random: the grant says whether the

@@ -87,6 +87,23 @@ func TestIDTokenIsSignedAsTheClientWants(t *testing.T) {
 	})
 }
 
+// TestARequestWithoutScopesIsServed holds OAuth requests that are not OpenID Connect.
+func TestARequestWithoutScopesIsServed(t *testing.T) {
+	each(t, func(t *testing.T, h *house) {
+		c := h.relyingParty(ClientEdit{})
+		l := c.login("ada")
+		got := c.redeem(c.codeWith(l, codeRequest{Scopes: []string{}})).ok(t)
+		if _, claims := claimsOf(t, got.Access); claims["scope"] != nil || got.ID != "" {
+			t.Errorf("the access token says %v, the ID token is %q", claims, got.ID)
+		}
+		if status, _ := h.userinfo(got.Access); status != 403 {
+			t.Errorf("userinfo: %d, want 403", status)
+		}
+		c.refresh(got.Refresh).ok(t)
+		c.refresh(got.Refresh, "scope", "openid").fails(t, 400, "invalid_scope")
+	})
+}
+
 // threats 7
 func TestATokenIsGoodForOneThing(t *testing.T) {
 	each(t, func(t *testing.T, h *house) {
