@@ -262,7 +262,7 @@ func (s *Server) admit(p *response, r *http.Request, st *state, route *Route) (*
 		}
 	}
 	if route.Access != Protocol {
-		if err := s.protection.Check(r); err != nil {
+		if err := s.checkOrigin(r); err != nil {
 			return nil, errCrossOrigin.Because("%w", err)
 		}
 	}
@@ -300,6 +300,20 @@ func (s *Server) admit(p *response, r *http.Request, st *state, route *Route) (*
 		return nil, ErrForbidden
 	}
 	return r, nil
+}
+
+// checkOrigin refuses what another site sends to change something. Where a browser
+// says nothing of its site, the protection compares the host of Origin alone; a page
+// of this host that came by http is one that anybody on the way may have written.
+func (s *Server) checkOrigin(r *http.Request) error {
+	if err := s.protection.Check(r); err != nil {
+		return err
+	}
+	safe := r.Method == http.MethodGet || r.Method == http.MethodHead || r.Method == http.MethodOptions
+	if s.secure && !safe && r.Header.Get("Sec-Fetch-Site") == "" && strings.HasPrefix(r.Header.Get("Origin"), "http:") {
+		return errors.New("a page that came by http asks for a change")
+	}
+	return nil
 }
 
 // nowhere answers a request that no route takes: 405 when another method

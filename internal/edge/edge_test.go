@@ -237,6 +237,7 @@ func TestOtherSitesCannotAct(t *testing.T) {
 		{"refuses the origin of another site", "POST", "/logout", []string{"Origin", "https://evil.example"}, 403},
 		{"refuses an origin that hides", "POST", "/logout", []string{"Origin", "null"}, 403},
 		{"refuses our host over plain http", "POST", "/logout", []string{"Origin", "http://id.example:80"}, 403},
+		{"refuses our host over plain http without a port", "POST", "/logout", []string{"Origin", "http://id.example"}, 403},
 		{"lets our own origin act", "POST", "/logout", []string{"Origin", "https://id.example"}, 200},
 		{"lets another site ask a client's question", "POST", "/authorize", []string{"Sec-Fetch-Site", "cross-site", "Origin", "https://shop.example"}, 200},
 		{"lets another site link to us", "GET", "/logout", []string{"Sec-Fetch-Site", "cross-site"}, 200},
