@@ -225,3 +225,18 @@ func (c *Client) Userinfo(token string) (int, map[string]any) {
 	}
 	return res.StatusCode, claims
 }
+
+// At is the same application, whose requests another replica answers.
+func (c *Client) At(h *House) *Client {
+	other := *c
+	other.h = h
+	other.http = &http.Client{Transport: h.Transport(), CheckRedirect: c.http.CheckRedirect}
+	return &other
+}
+
+// At is the same flow, the rest of which another replica answers.
+func (f *Flow) At(h *House) *Flow {
+	other := *f
+	other.c = f.c.At(h)
+	return &other
+}

@@ -73,10 +73,7 @@ func (h *House) User(name string) *Person {
 		p.ID = u.ID
 		return err
 	})
-	code, _, err := h.App.SignIn.MakeLoginLink(h.t.Context(), audit.System("cli"), name, time.Hour)
-	if err != nil {
-		h.t.Fatal(err)
-	}
+	code := h.Link(p)
 	p.Open("/lc/" + code)
 	if page := p.Submit("/lc", url.Values{"code": {code}}); page.URL.Path != "/settings/account/passkeys/add" {
 		h.t.Fatalf("the one-time link of %s leads to %s", name, page)
@@ -169,5 +166,15 @@ func (p *Person) SignOut() {
 func (p *Person) Elsewhere() *Person {
 	other := *p
 	other.Browser = p.h.Browser()
+	return &other
+}
+
+// At is the same browser with the same cookies, whose requests another replica
+// answers.
+func (p *Person) At(h *House) *Person {
+	other, browser := *p, *p.Browser
+	browser.h = h
+	browser.client = &http.Client{Jar: p.client.Jar, Transport: wire{h, browser.Address}, CheckRedirect: p.client.CheckRedirect}
+	other.Browser, other.h = &browser, h
 	return &other
 }

@@ -58,7 +58,7 @@ var House = Plan{
 		"internal/i18n/sortkeys": "i18n",
 		"test/architecture":      "",
 		"test/browser":           "app apptest dbtest",
-		"test/protocol":          "app apptest dbtest oidc",
+		"test/protocol":          "app apptest audit dbtest jose oidc",
 		"test/tally":             "",
 	},
 	Tests: map[string]string{
