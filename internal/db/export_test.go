@@ -7,11 +7,11 @@ import (
 	"testing/fstest"
 )
 
-// Lost, Gone and OldServer are inner decisions that a test cannot bring about
-// from outside.
+// Gone and Unfit are decisions about things that a test cannot bring about from
+// outside.
 var (
-	Gone      = gone
-	OldServer = oldServer
+	Gone  = gone
+	Unfit = unfit
 )
 
 // Grow makes the program know these migrations after its own until the test

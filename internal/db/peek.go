@@ -106,11 +106,12 @@ func (d *DB) tables(tx *Tx) ([]string, error) {
 func (d *DB) look(ctx context.Context, look func(tx *Tx) error) (found Look, err error) {
 	err = d.Read(ctx, func(tx *Tx) error {
 		if d.Postgres {
-			var n int
-			if err := tx.One([]any{&n}, `SELECT CAST(current_setting('server_version_num') AS BIGINT)`); err != nil {
+			var version int
+			var encoding string
+			if err := tx.One([]any{&version, &encoding}, `SELECT CAST(current_setting('server_version_num') AS BIGINT), current_setting('server_encoding')`); err != nil {
 				return err
 			}
-			if err := oldServer(n); err != nil {
+			if err := unfit(version, encoding); err != nil {
 				return err
 			}
 		}

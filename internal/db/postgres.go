@@ -86,10 +86,15 @@ func (d *DB) locked(ctx context.Context, fn func() error) error {
 	return fn()
 }
 
-// oldServer refuses a server_version_num that is too old.
-func oldServer(version int) error {
-	if version >= minPostgres {
-		return nil
+// unfit refuses a server_version_num that is too old, and a database that
+// cannot store every name.
+func unfit(version int, encoding string) error {
+	if version < minPostgres {
+		return &Refusal{fmt.Sprintf("the server is PostgreSQL %d", version/10000), fmt.Sprintf("Use PostgreSQL %d or newer", minPostgres/10000)}
 	}
-	return &Refusal{fmt.Sprintf("the server is PostgreSQL %d", version/10000), fmt.Sprintf("Use PostgreSQL %d or newer", minPostgres/10000)}
+	if encoding != "UTF8" {
+		return &Refusal{fmt.Sprintf("the PostgreSQL database has the encoding %s", encoding),
+			"Make one with UTF-8: CREATE DATABASE pocketid ENCODING 'UTF8' TEMPLATE template0"}
+	}
+	return nil
 }

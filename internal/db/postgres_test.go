@@ -107,10 +107,11 @@ func TestTooManyConnectionsAreAnOutage(t *testing.T) {
 	}
 }
 
-func TestOldServerIsRefused(t *testing.T) {
-	refused(t, db.OldServer(130011), "PostgreSQL 13", "14")
+func TestUnfitServerIsRefused(t *testing.T) {
+	refused(t, db.Unfit(130011, "UTF8"), "PostgreSQL 13", "14")
+	refused(t, db.Unfit(150018, "SQL_ASCII"), "SQL_ASCII", "UTF-8")
 	for _, version := range []int{140000, 150018, 180001} {
-		if err := db.OldServer(version); err != nil {
+		if err := db.Unfit(version, "UTF8"); err != nil {
 			t.Errorf("%d: %v", version, err)
 		}
 	}
