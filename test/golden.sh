@@ -3,7 +3,9 @@
 set -euo pipefail
 cd "$(dirname "$0")/.."
 packages=$(grep -lE 'flag\.Bool\("update"' $(git ls-files -co --exclude-standard '*_test.go') | xargs -n 1 dirname | sort -u)
+failed=0
 for dir in $packages; do
-	${GO:-go} test -count=1 "./$dir" -update
+	${GO:-go} test -count=1 "./$dir" -update || failed=1
 done
 git status --short
+exit $failed

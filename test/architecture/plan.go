@@ -58,7 +58,7 @@ var House = Plan{
 		"internal/i18n/sortkeys": "i18n",
 		"test/architecture":      "",
 		"test/browser":           "app apptest dbtest",
-		"test/protocol":          "app apptest audit dbtest jose oidc",
+		"test/protocol":          "app apptest audit dbtest directory edge fault jose oidc settings signin",
 		"test/tally":             "",
 	},
 	Tests: map[string]string{
