@@ -326,7 +326,11 @@ func (s *Server) nowhere(p *response, r *http.Request, st *state) {
 		return
 	}
 	if !plainURL(r.URL) {
-		s.fail(p, r, s.surfaceOf(r), errMalformed)
+		surface := s.surfaceOf(r)
+		if route := s.routeFor(r.Method, &url.URL{Path: r.URL.Path, RawPath: r.URL.RawPath}); route != nil && cleanPath(r.URL) {
+			surface = route.Surface // the path is one of ours, and its callers expect its kind of answer
+		}
+		s.fail(p, r, surface, errMalformed)
 		return
 	}
 	if cleanPath(r.URL) {

@@ -141,6 +141,7 @@ func TestNoRoute(t *testing.T) {
 		open("POST /settings/account", Page, says("saved")),
 		open("GET /lc/{code}", Page, says("code")),
 		open("GET /api/users", Problem, says("users")),
+		open("GET /healthz", Problem, says("{}")),
 		Route{Pattern: "POST /api/oidc/token", Access: Protocol, Surface: OAuth, Handler: says("token")},
 		Route{Pattern: "GET /.well-known/jwks.json", Access: Open, Surface: Problem, Handler: says("{}"), CORS: true},
 	)
@@ -171,6 +172,7 @@ func TestNoRoute(t *testing.T) {
 		{"does not walk up in disguise", "GET", "/lc/%2e%2e", 404, html, "nothing here", "Location", ""},
 		{"refuses a NUL in the path", "GET", "/lc/a%00b", 400, html, "link is damaged", "", ""},
 		{"refuses a NUL in the query", "GET", "/api/users?search=%00", 400, jsonType, "malformed_address", "", ""},
+		{"refuses it in the words of a program that is no API", "GET", "/healthz?x=%00", 400, jsonType, "malformed_address", "", ""},
 		{"refuses broken UTF-8 in the query", "GET", "/api/users?search=%ff", 400, jsonType, "malformed_address", "", ""},
 		{"refuses a query that cannot be read", "GET", "/api/users?search=%zz", 400, jsonType, "malformed_address", "", ""},
 	}
