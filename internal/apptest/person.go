@@ -18,6 +18,10 @@ import (
 type Person struct {
 	*Browser
 	ID, Name string
+	// Site is where the passkey signs; "" is the house.
+	Site string
+	// Careless people do not unlock their passkey.
+	Careless bool
 
 	h    *House
 	t    testing.TB
@@ -43,6 +47,9 @@ func (h *House) newPerson(name string) *Person {
 	return &Person{Browser: h.Browser(), Name: name, h: h, t: h.t,
 		keys: virtualwebauthn.NewAuthenticatorWithOptions(virtualwebauthn.AuthenticatorOptions{BackupEligible: true, BackupState: true})}
 }
+
+// Stranger is somebody without an account, whom a new house may take for its first.
+func (h *House) Stranger(name string) *Person { return h.newPerson(name) }
 
 // Profile is what the set-up page asks for.
 func Profile(name string) map[string]string {
@@ -124,9 +131,26 @@ func newPasskey() virtualwebauthn.Credential {
 // returns where the page would go on to.
 func (p *Person) Prove(path, redirect string) (next, code string) {
 	p.t.Helper()
+	proof, code := p.Sign(path, redirect)
+	if code != "" {
+		return "", code
+	}
+	return p.Finish(path, proof)
+}
+
+// A Proof is what a browser sends to finish a ceremony.
+type Proof struct {
+	ID       string          `json:"id"`
+	Answer   json.RawMessage `json:"answer"`
+	Redirect string          `json:"redirect"`
+}
+
+// Sign begins the ceremony at a path and lets the passkey sign its challenge.
+func (p *Person) Sign(path, redirect string) (proof Proof, code string) {
+	p.t.Helper()
 	var c ceremony
 	if _, code := p.Call(path+"/begin", map[string]any{"redirect": redirect}, &c); code != "" {
-		return "", code
+		return proof, code
 	}
 	options, err := virtualwebauthn.ParseAssertionOptions(string(c.Options))
 	if err != nil {
@@ -136,13 +160,22 @@ func (p *Person) Prove(path, redirect string) (next, code string) {
 		p.t.Fatalf("%s has no passkey", p.Name)
 	}
 	time.Sleep(time.Millisecond) // a person is slower than a clock that stands still
-	key := &p.keys.Credentials[len(p.keys.Credentials)-1]
-	answer := virtualwebauthn.CreateAssertionResponse(relyingParty, p.keys, *key, *options)
-	var on onward
-	if _, code := p.Call(path+"/finish", map[string]any{"id": c.ID, "answer": json.RawMessage(answer), "redirect": redirect}, &on); code != "" {
-		return "", code
+	site := relyingParty
+	if p.Site != "" {
+		site.Origin = p.Site
 	}
-	return on.Next, ""
+	keys := p.keys
+	keys.Options.UserNotVerified = p.Careless
+	answer := virtualwebauthn.CreateAssertionResponse(site, keys, p.keys.Credentials[len(p.keys.Credentials)-1], *options)
+	return Proof{c.ID, json.RawMessage(answer), redirect}, ""
+}
+
+// Finish sends a proof to the ceremony at a path.
+func (p *Person) Finish(path string, proof Proof) (next, code string) {
+	p.t.Helper()
+	var on onward
+	_, code = p.Call(path+"/finish", proof, &on)
+	return on.Next, code
 }
 
 // SignIn signs in by the sign-in page.
@@ -162,11 +195,16 @@ func (p *Person) SignOut() {
 	}
 }
 
+// Using is the same person at somebody else's browser.
+func (p *Person) Using(b *Browser) *Person {
+	other := *p
+	other.Browser = b
+	return &other
+}
+
 // Elsewhere is the same person with the same passkeys at another browser.
 func (p *Person) Elsewhere() *Person {
-	other := *p
-	other.Browser = p.h.Browser()
-	return &other
+	return p.Using(p.h.Browser())
 }
 
 // At is the same browser with the same cookies, whose requests another replica
