@@ -79,14 +79,16 @@ func (p *Provider) follow(tx *db.Tx, c *Client, g *Grant, presented string, curr
 	case c.RefreshRotation == RotationAlways:
 		next = p.nextRefresh(presented)
 	}
-	if next != presented {
-		tx.Do(`INSERT INTO spent_refresh_tokens (hash, grant_id, spent_at) VALUES ($1, $2, $3)`,
-			secret.Hash(presented), g.ID, tx.Now().UnixMicro())
-	}
+	// The row of the grant comes first: of many at once the others lose the race there and
+	// begin again, instead of colliding with a row that they cannot see.
 	if next != presented || g.refreshStale(c, tx.Now()) {
 		ends := g.ends(c, tx.Now())
 		tx.Do(`UPDATE grants SET refresh_hash = $2, refresh_at = $3, last_used_at = $3, expires_at = $4 WHERE id = $1`,
 			g.ID, secret.Hash(next), tx.Now().UnixMicro(), db.Time(&ends))
+	}
+	if next != presented {
+		tx.Do(`INSERT INTO spent_refresh_tokens (hash, grant_id, spent_at) VALUES ($1, $2, $3)`,
+			secret.Hash(presented), g.ID, tx.Now().UnixMicro())
 	}
 	return next
 }

@@ -1,9 +1,11 @@
 package oidc
 
 import (
+	"errors"
 	"fmt"
 	"slices"
 	"strings"
+	"sync"
 	"sync/atomic"
 	"testing"
 	"time"
@@ -85,6 +87,43 @@ func TestOfAHundredRefreshesOfAPublicClientOneWins(t *testing.T) {
 			t.Fatalf("%d got tokens, want 1", len(won))
 		}
 		c.refresh(won[0].Refresh).fails(t, 400, "invalid_grant") // the others replayed the token
+	})
+}
+
+// TestTheLoserOfARefreshBeginsAgain holds that who read the token before another used it
+// up hears of a replay, and not of a collision of rows.
+func TestTheLoserOfARefreshBeginsAgain(t *testing.T) {
+	dbtest.Both(t, func(t *testing.T, d *db.DB) {
+		h := newHouse(t, d)
+		c := h.relyingParty(ClientEdit{Public: true})
+		l := c.login("ada", offline...)
+		q := &tokenRequest{refreshToken: c.redeem(c.code(l, offline...)).ok(t).Refresh}
+		ready, done, lost := make(chan struct{}), make(chan struct{}), make(chan error)
+		looked := sync.OnceFunc(func() { close(ready); <-done })
+		if !d.Postgres { // nobody else writes meanwhile, so the loser begins when the other has done
+			close(ready)
+			looked = func() {}
+		}
+		go func() {
+			if !d.Postgres {
+				<-done
+			}
+			lost <- d.Write(t.Context(), func(tx *db.Tx) error {
+				var n int
+				if err := tx.One([]any{&n}, `SELECT count(*) FROM grants`); err != nil { // from here on it sees what is there now
+					return err
+				}
+				looked()
+				_, err := h.p.redeemRefresh(tx, &c.Client, q)
+				return err
+			})
+		}()
+		<-ready
+		c.refresh(q.refreshToken).ok(t)
+		close(done)
+		if err := <-lost; !errors.Is(err, errInvalidGrant) {
+			t.Errorf("the loser hears %v, want invalid_grant", err)
+		}
 	})
 }
 
