@@ -82,7 +82,7 @@ func TestAccess(t *testing.T) {
 		{"lets an administrator in", "GET", "/admin", "root", 200, "in"},
 		{"lets an administrator in where a person may", "GET", "/own", "root", 200, "in"},
 		{"sends nobody to sign in before an administrator's page", "GET", "/admin", "nobody", 303, "/login?redirect=%2Fadmin"},
-		{"takes an outage for an outage, not for nobody", "GET", "/public", "outage", 503, "busy"},
+		{"takes an outage for an outage, not for nobody", "GET", "/public", "outage", 503, "does not answer"},
 		{"asks nobody where nobody is asked", "GET", "/open", "outage", 200, "in"},
 	}
 	for _, tt := range tests {

@@ -252,7 +252,15 @@ func TestWhatIsNotThere(t *testing.T) {
 				}
 				dressed(t, method+" "+r.path, a)
 			}
-			time.Sleep(time.Second)
+			if r.method == http.MethodPost {
+				for _, media := range []string{"application/x-www-form-urlencoded", "application/json"} {
+					a := program.Ask("POST", r.address(), strings.Repeat("x", 4<<20), "Content-Type", media, "Origin", apptest.URL)
+					if html := strings.HasPrefix(a.Header.Get("Content-Type"), "text/html"); a.Status != http.StatusRequestEntityTooLarge || html != (r.surface == "page") {
+						t.Errorf("four megabytes to %s: %d %s", r.path, a.Status, a.Header.Get("Content-Type"))
+					}
+				}
+			}
+			time.Sleep(time.Minute)
 		}
 	})
 }

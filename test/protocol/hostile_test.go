@@ -213,7 +213,7 @@ func TestSessionCookieChangesAndDies(t *testing.T) { // threats 33
 }
 
 // A challenge is for one ceremony, one browser, one answer (WebAuthn §13.4.3).
-func TestProofThatDoesNotFit(t *testing.T) { // threats 39, 40, 42, 43, 44, 45
+func TestProofThatDoesNotFit(t *testing.T) { // threats 39, 40, 42, 43, 44
 	apptest.Both(t, func(t *testing.T, h *apptest.House) {
 		h.SetUp()
 		ada, eve := h.User("ada"), h.User("eve")
@@ -296,6 +296,43 @@ func TestProofThatDoesNotFit(t *testing.T) { // threats 39, 40, 42, 43, 44, 45
 		other, wrong := sign(ada), sign(ada)
 		other.ID = wrong.ID
 		refusedBy("the id of another challenge", ada, "/login", other)
+	})
+}
+
+// A proof is for one purpose: one that an application asked for opens no passkeys.
+func TestProofIsForOnePurpose(t *testing.T) { // threats 38
+	apptest.Both(t, func(t *testing.T, h *apptest.House) {
+		h.SetUp()
+		ada := h.User("ada")
+		shop := h.Client("shop")
+		const begin = "/settings/account/passkeys/begin"
+		ada.SignIn()
+		time.Sleep(10 * time.Minute)
+		if status, code := ada.Call(begin, map[string]any{}, nil); status != http.StatusUnauthorized || code != "step_up_required" {
+			t.Errorf("a session of ten minutes: %d %s", status, code)
+		}
+		f := shop.Begin("prompt", "login")
+		granted(t, f.By(ada), f)
+		if status, code := ada.Call(begin, map[string]any{}, nil); status != http.StatusUnauthorized || code != "step_up_required" {
+			t.Errorf("a proof for an application: %d %s", status, code)
+		}
+		time.Sleep(10 * time.Minute)
+		next, code := ada.Prove("/login/again", "/settings/account/passkeys/add")
+		if code != "" || next != "/settings/account/passkeys/add" {
+			t.Fatalf("the proof leads to %q: %s", next, code)
+		}
+		if _, code := ada.Call(begin, map[string]any{}, nil); code != "" {
+			t.Errorf("after a proof for this: %s", code)
+		}
+		// And the other way round: that proof is no answer to an application's question.
+		f = shop.Begin("prompt", "login")
+		if page := ada.Open(f.URL()); page.URL.Path != "/login/again" {
+			t.Errorf("a proof for passkeys is one for an application: %s", page)
+		}
+		time.Sleep(4 * time.Minute)
+		if _, code := ada.Call(begin, map[string]any{}, nil); code != "step_up_required" {
+			t.Errorf("four minutes later: %q", code)
+		}
 	})
 }
 

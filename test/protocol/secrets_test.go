@@ -32,6 +32,16 @@ func TestNoSecretReachesTheLog(t *testing.T) { // threats 37, 84
 			t.Fatal(status)
 		}
 		ada.Open("/lc/ABCDEFGHJKMN")
+		ada.Submit("/lc", form("code", "ABCDEFGHJKMN"))
+		waiting := waitingID(ada.Open(shop.Begin("prompt", "login", "login_hint", "ada@example.test").URL()))
+		proof, _ := ada.Sign("/login/again", "/authorize/next?id="+waiting)
+		proof.ID = "x"
+		ada.Finish("/login/again", proof)
+		h.Program().Get(userinfoPath + "?access_token=" + tokens.AccessToken)
+		h.Program().Get(tokenPath + "?client_secret=" + shop.Secret + "&code=" + code)
+		h.Program().Get("/nowhere/" + code + "?state=" + f.State)
+		session := ada.Cookie("session")
+		ada.Open(endSession("id_token_hint", tokens.IDToken, "state", f.State))
 		log := h.Log()
 		if !strings.Contains(log, "/api/oidc/token") {
 			t.Fatalf("the log has no requests: %s", log)
@@ -47,8 +57,10 @@ func TestNoSecretReachesTheLog(t *testing.T) { // threats 37, 84
 			"a foreign token":       "a refresh token that is not ours",
 			"an ID token":           tokens.IDToken,
 			"a session":             admin.Cookie("session"),
-			"another session":       ada.Cookie("session"),
+			"another session":       session,
 			"a browser":             ada.Cookie("browser"),
+			"a waiting request":     waiting,
+			"an answer":             string(proof.Answer)[len(proof.Answer)/2 : len(proof.Answer)/2+40],
 			"a one-time code":       "ABCDEFGHJKMN",
 			"an e-mail address":     "ada@example.test",
 			"somebody's last name":  "Example\"",
