@@ -4,7 +4,6 @@ import (
 	"net/http"
 
 	"pocketid/internal/edge"
-	"pocketid/internal/fault"
 	"pocketid/internal/signin"
 )
 
@@ -88,15 +87,6 @@ func (x *Web) againFinish(w http.ResponseWriter, r *http.Request) error {
 	}
 	login(w, r, l)
 	return edge.WriteJSON(w, http.StatusOK, onward{inside(in.Redirect, home)})
-}
-
-// proveFirst sends a person whose proof is too old to give one, and back to target.
-// Any other error is for the caller.
-func proveFirst(w http.ResponseWriter, err error, target string) error {
-	if fault.Of(err).Code == signin.ErrStepUp.Code {
-		return seeOther(w, withRedirect("/login/again", target))
-	}
-	return err
 }
 
 // selectPage asks with which account to go on.

@@ -7,7 +7,6 @@ import (
 	"database/sql"
 	"encoding/json"
 	"fmt"
-	"io"
 	"net"
 	"net/http"
 	"net/url"
@@ -579,19 +578,4 @@ func (p *person) quiet() {
 	for _, c := range p.console {
 		p.t.Errorf("a page threw: %s", c)
 	}
-}
-
-// get fetches a path of the server outside the browser.
-func (s *server) get(t *testing.T, path string) (int, string) {
-	t.Helper()
-	res, err := http.Get(s.URL + path)
-	if err != nil {
-		t.Fatal(err)
-	}
-	defer res.Body.Close()
-	b, err := io.ReadAll(res.Body)
-	if err != nil {
-		t.Fatal(err)
-	}
-	return res.StatusCode, string(b)
 }
