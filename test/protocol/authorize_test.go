@@ -108,7 +108,7 @@ func TestParametersThatNeverFailARequest_OIDC_Core_3_1_2_1(t *testing.T) {
 }
 
 // oidcc-response-type-missing and the other faults that go to the application.
-func TestFaultsThatTheApplicationHears_RFC6749_4_1_2_1(t *testing.T) { // threats 18, 36
+func TestFaultsThatTheApplicationHears_RFC6749_4_1_2_1(t *testing.T) { // threats 11, 18, 36
 	apptest.Both(t, func(t *testing.T, h *apptest.House) {
 		h.SetUp()
 		ada := h.User("ada")
@@ -133,7 +133,7 @@ func TestFaultsThatTheApplicationHears_RFC6749_4_1_2_1(t *testing.T) { // threat
 			{shop, []string{"prompt", "create"}, "invalid_request"},
 			{shop, []string{"max_age", "-1"}, "invalid_request"},
 			{shop, []string{"max_age", "soon"}, "invalid_request"},
-			{shop, []string{"code_challenge_method", "plain"}, "invalid_request"}, // threats 11
+			{shop, []string{"code_challenge_method", "plain"}, "invalid_request"},
 			{shop, []string{"code_challenge_method", ""}, "invalid_request"},
 			{shop, []string{"code_challenge_method", "S512"}, "invalid_request"},
 			{shop, []string{"code_challenge", "short"}, "invalid_request"},

@@ -129,7 +129,7 @@ func TestHeadersOfEveryRoute(t *testing.T) { // threats 28, 30, 31, 33, 37
 
 // Routes for people who are signed in refuse nobody, and routes for administrators
 // refuse everybody else, by each method and whatever is sent along.
-func TestEveryRouteAsksWhoItIs(t *testing.T) {
+func TestEveryRouteAsksWhoItIs(t *testing.T) { // threats 33, 49
 	apptest.Both(t, func(t *testing.T, h *apptest.House) {
 		h.SetUp()
 		ada := h.User("ada")
@@ -154,7 +154,7 @@ func TestEveryRouteAsksWhoItIs(t *testing.T) {
 			case a.Status != http.StatusUnauthorized:
 				t.Errorf("%s for nobody: %d", name, a.Status)
 			}
-			for _, cookie := range []string{"x", strings.Repeat("A", 43), ada.Cookie("browser"), "' OR 1=1 --"} { // threats 33, 49
+			for _, cookie := range []string{"x", strings.Repeat("A", 43), ada.Cookie("browser"), "' OR 1=1 --"} {
 				a := h.Program().Ask(r.method, r.address(), "", "Cookie", "__Host-session="+cookie, "Content-Type", "application/x-www-form-urlencoded")
 				if a.Status != http.StatusSeeOther && a.Status != http.StatusUnauthorized || a.Status == http.StatusSeeOther && !strings.HasPrefix(a.Header.Get("Location"), "/login?") {
 					t.Errorf("%s with a cookie that was made up: %d", name, a.Status)
@@ -267,7 +267,7 @@ func TestWhatIsNotThere(t *testing.T) {
 
 // Links and redirects are made of APP_URL, whatever a request says of itself; a page
 // under another name is refused.
-func TestHostAndForwardedHeadersAreNotBelieved(t *testing.T) { // threats 70, 71
+func TestHostAndForwardedHeadersAreNotBelieved(t *testing.T) { // threats 70, 71, 82
 	apptest.Both(t, func(t *testing.T, h *apptest.House) {
 		h.SetUp()
 		program := h.Program()
@@ -312,7 +312,7 @@ func TestHostAndForwardedHeadersAreNotBelieved(t *testing.T) { // threats 70, 71
 			t.Errorf("%d tries to sign in from one address", tries)
 		}
 		if a := h.Program().Ask("POST", "/login/begin", "{}", "Content-Type", "application/json"); a.Status == http.StatusTooManyRequests {
-			t.Error("and somebody else is locked out") // threats 82
+			t.Error("and somebody else is locked out")
 		}
 	})
 }

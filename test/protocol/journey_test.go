@@ -224,6 +224,7 @@ func TestOneTimeCodeLeadsToTheApplication(t *testing.T) { // threats 38
 				t.Fatal(err)
 			}
 			redirect := page.URL.Query().Get("redirect")
+			time.Sleep(time.Second) // after the request, so that it could count as its answer
 			ada.Open("/lc?redirect=" + url.QueryEscape(redirect))
 			return ada.Submit("/lc", form("code", code, "redirect", redirect))
 		}

@@ -40,7 +40,7 @@ func TestCodeUsedAgain_RFC6749_4_1_2(t *testing.T) { // threats 5
 
 // RFC 6749 §4.1.3, §5.2, RFC 7636 §4.6: whatever does not fit is invalid_grant, and
 // the code is gone afterwards.
-func TestCodeThatDoesNotFit_RFC6749_5_2(t *testing.T) { // threats 1, 11
+func TestCodeThatDoesNotFit_RFC6749_5_2(t *testing.T) { // threats 1, 6, 11
 	apptest.Both(t, func(t *testing.T, h *apptest.House) {
 		h.SetUp()
 		ada := h.User("ada")
@@ -71,7 +71,7 @@ func TestCodeThatDoesNotFit_RFC6749_5_2(t *testing.T) { // threats 1, 11
 			jsonError(t, test.name+", then right", h.Program().Post(tokenPath, f.Form(code), basic(shop)...), 400, "invalid_grant")
 		}
 		f := shop.Begin()
-		for _, code := range []string{"x", strings.Repeat("x", 10000), "ä\u2028", "' OR 1=1 --", ada.Cookie("session"), ada.Cookie("browser")} { // threats 6
+		for _, code := range []string{"x", strings.Repeat("x", 10000), "ä\u2028", "' OR 1=1 --", ada.Cookie("session"), ada.Cookie("browser")} {
 			jsonError(t, "a code that is none", h.Program().Post(tokenPath, f.Form(code), basic(shop)...), 400, "invalid_grant")
 			jsonError(t, "a refresh token that is none", h.Program().Post(tokenPath, form("grant_type", "refresh_token", "refresh_token", code), basic(shop)...), 400, "invalid_grant")
 		}
