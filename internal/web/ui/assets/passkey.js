@@ -74,25 +74,28 @@ for (const form of forms) {
   };
 
   /** The field offers passkeys until somebody asks for the dialog; the challenge is renewed before it runs out. */
+  let refused = 0;
   async function offer() {
+    const control = waiting = new AbortController(), over = () => control.signal.aborted;
     try {
       if (!await PublicKeyCredential.isConditionalMediationAvailable?.()) return;
       const begun = await start();
-      waiting = new AbortController();
-      timer = setTimeout(() => { waiting?.abort('renew'); offer(); }, Math.max(30, begun.expiresIn - 30) * 1000);
-      const c = await navigator.credentials.get({ mediation: 'conditional', signal: waiting.signal, publicKey: parse('get', begun.options) });
+      if (over()) return;
+      timer = setTimeout(() => { control.abort(); offer(); }, Math.max(30, begun.expiresIn - 30) * 1000);
+      const c = await navigator.credentials.get({ mediation: 'conditional', signal: control.signal, publicKey: parse('get', begun.options) });
+      if (over()) return;
       clearTimeout(timer); busy(true);
       await finish(c, begun);
     } catch (e) {
-      if (e === 'renew' || e === 'modal' || e?.name === 'AbortError' || e?.name === 'NotAllowedError') return;
-      busy(false);
-      if (e?.answer) { fault(e); offer(); } // what nobody asked for fails in silence, an answer that was refused does not
+      if (over() || !e?.answer) return; // what nobody asked for fails in silence, an answer that was refused does not
+      busy(false); fault(e);
+      if (++refused < 3) offer();
     }
   }
 
   form.addEventListener('submit', async ev => {
     ev.preventDefault();
-    clear(); clearTimeout(timer); waiting?.abort('modal'); busy(true);
+    clear(); clearTimeout(timer); waiting?.abort(); busy(true);
     try {
       const begun = await start(), publicKey = parse(d.kind, begun.options);
       const c = d.kind === 'get' ? await navigator.credentials.get({ publicKey }) : await navigator.credentials.create({ publicKey });
