@@ -14,14 +14,7 @@ import (
 func (s *server) admin(t *testing.T, language string) *person {
 	t.Helper()
 	p := s.newPerson(t, language)
-	p.open("/setup")
-	p.ready()
-	p.fill("#firstName", "Ada")
-	p.fill("#lastName", "Lovelace")
-	p.fill("#username", "ada")
-	p.fill("#email", "ada@example.com")
-	p.click("button.primary")
-	p.at("/settings/account")
+	p.setUp(words[language]["setup"])
 	return p
 }
 

@@ -13,8 +13,7 @@ import (
 // The budget of the sign-in page: at most 5 requests and 20 KB on the wire, headers counted.
 func TestSignInPageIsSmall(t *testing.T) {
 	onSQLite(t, func(t *testing.T, s *server) {
-		admin := s.newPerson(t, "en")
-		admin.setUp("Set up Pocket ID")
+		s.admin(t, "en")
 		p := s.newPerson(t, "en")
 		p.forget()
 		p.open("/login")
@@ -36,8 +35,7 @@ func TestSignInPageIsSmall(t *testing.T) {
 
 func TestSignInAndWhatGoesWrong(t *testing.T) {
 	engines(t, func(t *testing.T, s *server) {
-		admin := s.newPerson(t, "en")
-		admin.setUp("Set up Pocket ID")
+		admin := s.admin(t, "en")
 		keys := admin.credentials()
 
 		// A passkey that this house does not know.
@@ -85,8 +83,7 @@ func TestSignInAndWhatGoesWrong(t *testing.T) {
 // A field that offers passkeys needs no button: the virtual authenticator takes the offer.
 func TestTheFieldOffersPasskeys(t *testing.T) {
 	onSQLite(t, func(t *testing.T, s *server) {
-		admin := s.newPerson(t, "en")
-		admin.setUp("Set up Pocket ID")
+		admin := s.admin(t, "en")
 		p := s.newPerson(t, "en")
 		p.own(admin.credentials()[0])
 		p.open("/login?redirect=/settings/account/sessions")
@@ -97,8 +94,7 @@ func TestTheFieldOffersPasskeys(t *testing.T) {
 
 func TestLoginLinkThenFirstPasskey(t *testing.T) {
 	engines(t, func(t *testing.T, s *server) {
-		admin := s.newPerson(t, "en")
-		admin.setUp("Set up Pocket ID")
+		s.admin(t, "en")
 		out := s.cli(t, "one-time-access-token", "ada@example.com")
 		link := regexp.MustCompile(`http://\S+/lc/\S+`).FindString(out)
 		if link == "" {
@@ -129,8 +125,7 @@ func TestLoginLinkThenFirstPasskey(t *testing.T) {
 
 func TestPasskeysAreRenamedAndRemoved(t *testing.T) {
 	engines(t, func(t *testing.T, s *server) {
-		p := s.newPerson(t, "en")
-		p.setUp("Set up Pocket ID")
+		p := s.admin(t, "en")
 		p.open("/settings/account/passkeys")
 		p.click(".list .menu button")
 		p.click(`.pop a[href$="/rename"]`)
@@ -168,8 +163,7 @@ func TestPasskeysAreRenamedAndRemoved(t *testing.T) {
 
 func TestProfileLanguageAndTheme(t *testing.T) {
 	engines(t, func(t *testing.T, s *server) {
-		p := s.newPerson(t, "en")
-		p.setUp("Set up Pocket ID")
+		p := s.admin(t, "en")
 		p.open("/settings/account")
 		p.look("profile")
 		p.fill("#username", "not ok")
@@ -192,8 +186,7 @@ func TestProfileLanguageAndTheme(t *testing.T) {
 
 func TestPagesThatSayWhatIsWrong(t *testing.T) {
 	onSQLite(t, func(t *testing.T, s *server) {
-		p := s.newPerson(t, "en")
-		p.setUp("Set up Pocket ID")
+		p := s.admin(t, "en")
 		p.open(strings.Replace(s.URL, "localhost", "127.0.0.1", 1) + "/login")
 		p.text("This is not the address Pocket ID expects")
 		p.look("wrong-host")
@@ -221,7 +214,7 @@ func TestPagesThatSayWhatIsWrong(t *testing.T) {
 // Without scripts every form answers; the sign-in page says that passkeys need them.
 func TestSignInWithoutScripts(t *testing.T) {
 	onSQLite(t, func(t *testing.T, s *server) {
-		s.newPerson(t, "en").setUp("Set up Pocket ID")
+		s.admin(t, "en")
 		res, err := http.PostForm(s.URL+"/login", nil)
 		if err != nil {
 			t.Fatal(err)
