@@ -285,10 +285,14 @@ func (r *Runner) hold(ctx context.Context, j Job, lost func()) Job {
 		case <-t.C:
 		}
 		held := j
-		err := r.d.Write(ctx, func(tx *db.Tx) error {
+		// A renewal that has begun is seen to its end: cut off in the middle nobody would
+		// know under which claim the job is held, and its result could not be written.
+		whole, cancel := context.WithTimeout(context.WithoutCancel(ctx), finishing)
+		err := r.d.Write(whole, func(tx *db.Tx) error {
 			held = j
 			return renew(tx, &held)
 		})
+		cancel()
 		switch {
 		case err == nil:
 			j = held
