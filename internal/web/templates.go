@@ -101,6 +101,7 @@ func functions(words *i18n.Locale, asset func(string) string) template.FuncMap {
 			return "<code>" + template.HTML(template.HTMLEscapeString(s)) + "</code>"
 		},
 		"asset":    asset,
+		"favicon":  func() template.URL { return favicon },
 		"icon":     func(name string) template.HTML { return use(name, "i") },
 		"flip":     func(name string) template.HTML { return use(name, "i flip") },
 		"mark":     func() template.HTML { return use("mark", "mark") },
@@ -159,6 +160,16 @@ func dict(pairs ...any) (map[string]any, error) {
 	}
 	return m, nil
 }
+
+// favicon is the icon of every page as an address that holds it: a request of its own
+// would be more header than picture.
+var favicon = func() template.URL {
+	b, err := ui.ReadFile("ui/assets/favicon.svg")
+	if err != nil {
+		panic("web: the favicon is not embedded")
+	}
+	return template.URL("data:image/svg+xml," + strings.NewReplacer("%", "%25", "#", "%23", "<", "%3C", ">", "%3E", `"`, "'", "\n", "").Replace(string(b)))
+}()
 
 // assetTree is the tree that is served under the hash.
 func assetTree() (fs.FS, error) { return fs.Sub(ui, "ui/assets") }
