@@ -2,6 +2,7 @@ package directory
 
 import (
 	"encoding/json"
+	"maps"
 	"slices"
 	"unicode/utf8"
 
@@ -39,7 +40,7 @@ func CheckClaims(claims map[string]any) error {
 	if len(claims) > maxClaims {
 		return ErrClaimsTooLarge
 	}
-	for name := range claims {
+	for _, name := range slices.Sorted(maps.Keys(claims)) {
 		if name == "" || utf8.RuneCountInString(name) > maxClaimName {
 			return ErrClaimName.With("name", name)
 		}
@@ -50,6 +51,9 @@ func CheckClaims(claims map[string]any) error {
 		}
 		if ReservedClaim(name) {
 			return ErrReservedClaim.With("name", name)
+		}
+		if deep(claims[name], maxClaimDepth) {
+			return ErrClaimTooDeep.With("name", name)
 		}
 	}
 	b, err := json.Marshal(claims)

@@ -4,20 +4,21 @@
 customElements.define('pair-list', class extends HTMLElement {
   connectedCallback() {
     const list = this.querySelector('.pairs'), add = this.querySelector('[data-add]');
+    const typed = 'input,textarea';
     const empty = li => {
-      li.querySelectorAll('input').forEach(i => { i.value = ''; i.removeAttribute('aria-invalid'); i.removeAttribute('aria-describedby'); });
+      li.querySelectorAll(typed).forEach(i => { i.value = ''; i.removeAttribute('aria-invalid'); i.removeAttribute('aria-describedby'); });
       li.querySelectorAll('select').forEach(s => { s.selectedIndex = 0; });
-      li.querySelector('.error')?.remove();
+      li.querySelectorAll('.error').forEach(e => e.remove());
     };
     const count = () => [...list.children].forEach((li, n) => {
       li.querySelectorAll('[data-label]').forEach(e => e.setAttribute('aria-label', e.dataset.label.replace('{n}', String(n + 1))));
-      li.querySelectorAll('input[id]').forEach(i => { i.id = `${i.name}[${n}]`; });
+      li.querySelectorAll('input[id],textarea[id]').forEach(i => { i.id = `${i.name}[${n}]`; });
     });
     this.querySelectorAll('[data-add],[data-remove]').forEach(b => { b.hidden = false; });
     this.addEventListener('click', e => {
       if (e.target.closest('[data-add]')) {
         const last = list.lastElementChild;
-        if ([...last.querySelectorAll('input')].every(i => !i.value)) return last.querySelector('input').focus();
+        if ([...last.querySelectorAll(typed)].every(i => !i.value)) return last.querySelector('input').focus();
         const li = last.cloneNode(true);
         empty(li); list.append(li); count(); li.querySelector('input').focus();
       } else if (e.target.closest('[data-remove]')) {
