@@ -1,11 +1,24 @@
 package oidc
 
 import (
+	"context"
+	"encoding/json"
+	"errors"
+	"fmt"
+	"io"
 	"slices"
+	"strings"
 	"time"
 
+	"pocketid/internal/audit"
 	"pocketid/internal/db"
+	"pocketid/internal/directory"
+	"pocketid/internal/fault"
+	"pocketid/internal/jobs"
 )
+
+// ErrNoConsent answers somebody who takes back what they did not give.
+var ErrNoConsent = fault.New(fault.NotFound, "consent_not_found")
 
 // lastUsedEvery is how often a time of last use is written.
 const lastUsedEvery = time.Hour
@@ -41,4 +54,119 @@ func remember(tx *db.Tx, userID, clientID string, old *consent, scopes []string)
 			scopes = excluded.scopes, updated_at = excluded.updated_at, last_used_at = excluded.last_used_at`,
 		userID, clientID, db.JSON(&merged), db.Time(&now))
 	return true
+}
+
+// An Allowed is an application that may use somebody's account now.
+type Allowed struct {
+	ClientID string
+	Name     string
+	// LaunchURL is where the application starts; "" when it is not known.
+	LaunchURL string
+	// Scopes are what it may have: of the consent, or of its grants where the
+	// administrator skips the question.
+	Scopes []string
+	// Asked says that the person was asked. Otherwise the administrator spared them that.
+	Asked bool
+	// AllowedAt is when it was allowed first, LastUsedAt when it last came, to the hour.
+	AllowedAt  time.Time
+	LastUsedAt time.Time
+
+	lists string // of scopes, each as JSON, one after the other
+}
+
+func (a *Allowed) fields() []any {
+	return []any{&a.ClientID, &a.Name, &a.LaunchURL, &a.lists, &a.Asked, db.Time(&a.AllowedAt), db.Time(&a.LastUsedAt)}
+}
+
+// readScopes makes one list of scopes of all.
+func (a *Allowed) readScopes() error {
+	for lists := json.NewDecoder(strings.NewReader(a.lists)); ; {
+		var scopes []string
+		switch err := lists.Decode(&scopes); {
+		case errors.Is(err, io.EOF):
+			return nil
+		case err != nil:
+			return err
+		}
+		for _, s := range scopes {
+			if !slices.Contains(a.Scopes, s) {
+				a.Scopes = append(a.Scopes, s)
+			}
+		}
+	}
+}
+
+// maxAllowed is how many applications a list shows.
+const maxAllowed = 500
+
+// allowedNow selects what the user $1 allows at $2: by a consent, or by a living grant
+// to a client that asks for none. What the gate would say now is no matter here: what
+// was allowed comes back with the group, so the person may take it away meanwhile.
+const allowedNow = `
+	SELECT c.id, c.name, c.launch_url, k.scopes, TRUE AS asked, k.created_at AS since, k.last_used_at AS used, c.name_key
+	FROM consents k JOIN clients c ON c.id = k.client_id
+	WHERE k.user_id = $1 AND c.deleted_at IS NULL
+	UNION ALL
+	SELECT c.id, c.name, c.launch_url, string_agg(g.scopes, ' '), FALSE, min(g.created_at), max(g.last_used_at), c.name_key
+	FROM grants g JOIN clients c ON c.id = g.client_id
+	WHERE g.user_id = $1 AND g.revoked_at IS NULL AND g.expires_at > $2 AND c.deleted_at IS NULL
+		AND NOT EXISTS (SELECT 1 FROM consents k WHERE k.user_id = $1 AND k.client_id = g.client_id)
+	GROUP BY c.id, c.name, c.launch_url, c.name_key`
+
+// Allowed lists the applications that may use the account of by, by name.
+func (p *Provider) Allowed(ctx context.Context, by audit.Actor) ([]Allowed, error) {
+	if by.UserID == "" {
+		return nil, directory.ErrNotYours
+	}
+	var list []Allowed
+	err := p.db.Read(ctx, func(tx *db.Tx) (err error) {
+		list, err = db.All(tx, (*Allowed).fields, `
+			SELECT id, name, launch_url, scopes, asked, since, used FROM (`+allowedNow+`) a
+			ORDER BY name_key NULLS LAST, id LIMIT $3`, by.UserID, tx.Now().UnixMicro(), maxAllowed)
+		return err
+	})
+	for i := range list {
+		if err := list[i].readScopes(); err != nil {
+			return nil, fmt.Errorf("read the scopes of %s: %w", list[i].ClientID, err)
+		}
+	}
+	return list, err
+}
+
+// RevokeConsent takes back what by allowed a client: the consent, and every grant with
+// its tokens, in one commit. What was granted does not come back with a new consent.
+func (p *Provider) RevokeConsent(ctx context.Context, by audit.Actor, clientID string) error {
+	if by.UserID == "" {
+		return directory.ErrNotYours
+	}
+	return p.db.Write(ctx, func(tx *db.Tx) error {
+		c, err := clientByID(tx, clientID)
+		if errors.Is(err, ErrNoClient) {
+			return ErrNoConsent
+		}
+		if err != nil {
+			return err
+		}
+		var scopes []string
+		err = tx.One([]any{db.JSON(&scopes)}, `DELETE FROM consents WHERE user_id = $1 AND client_id = $2 RETURNING scopes`, by.UserID, clientID)
+		asked := err == nil
+		if err != nil && !errors.Is(err, db.ErrNotFound) {
+			return err
+		}
+		ended, err := tx.Exec(`UPDATE grants SET revoked_at = $3, revoked_reason = $4, refresh_hash = NULL
+			WHERE user_id = $1 AND client_id = $2 AND revoked_at IS NULL`, by.UserID, clientID, tx.Now().UnixMicro(), revokedConsent)
+		if err != nil {
+			return err
+		}
+		if !asked && ended == 0 {
+			return ErrNoConsent
+		}
+		// A yes that waits for its answer is taken back with the rest.
+		tx.Do(`UPDATE authorizations SET consent_by = NULL, consented_at = NULL WHERE client_id = $1 AND consent_by = $2 AND done_at IS NULL`,
+			clientID, by.UserID)
+		audit.Record(tx, by, audit.Event{Name: "consent.revoked", Object: c.object(), User: by.UserID, Client: c.ID,
+			Before: map[string]any{"scopes": scopes}, Data: map[string]any{"grants": ended}})
+		jobs.Publish(tx, "consent.revoked", by.UserID+" "+c.ID)
+		return nil
+	})
 }

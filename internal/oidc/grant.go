@@ -74,6 +74,7 @@ func (g *Grant) fields() []any {
 const (
 	revokedReuse   = "reuse"   // a code or a refresh token came twice
 	revokedSession = "session" // the session that it hung on ended
+	revokedConsent = "consent" // the person took back what they allowed
 )
 
 func insertGrant(tx *db.Tx, g *Grant) {

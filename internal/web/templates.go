@@ -25,6 +25,8 @@ type kind struct {
 // ui/pages, which the tests check against the type named here.
 var pages = map[string]kind{
 	"again":         {"pocket", againPage{}},
+	"allowed":       {"house", allowedPage{}},
+	"allowed-end":   {"house", allowedEndPage{}},
 	"client":        {"house", clientPage{}},
 	"client-delete": {"house", clientDeletePage{}},
 	"client-new":    {"house", clientNewPage{}},

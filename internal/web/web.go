@@ -81,6 +81,7 @@ func (x *Web) Routes() []edge.Route {
 		x.consentRoutes(),
 		x.logoutRoutes(),
 		x.accountRoutes(),
+		x.allowedRoutes(),
 		x.adminRoutes(),
 	)
 }

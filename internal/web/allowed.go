@@ -1,0 +1,125 @@
+package web
+
+import (
+	"net/http"
+	"slices"
+	"strings"
+	"time"
+
+	"pocketid/internal/edge"
+	"pocketid/internal/i18n"
+	"pocketid/internal/oidc"
+)
+
+const allowedPath = accountPath + "/apps"
+
+func (x *Web) allowedRoutes() []edge.Route {
+	return []edge.Route{
+		page("GET "+allowedPath, edge.SignedIn, x.allowed),
+		page("GET "+allowedPath+"/{id}/revoke", edge.SignedIn, x.allowedQuestion),
+		page("POST "+allowedPath+"/{id}/revoke", edge.SignedIn, x.allowedEnd),
+	}
+}
+
+// allowedPage lists the applications that may use an account.
+type allowedPage struct {
+	Frame
+	Apps []allowedLine
+}
+
+// An allowedLine is such an application as people see it.
+type allowedLine struct {
+	ID, Name, Launch string
+	Badge            Avatar
+	What             string // it may have, in words
+	Asked            bool
+	AllowedAt        time.Time
+	UsedAt           time.Time
+}
+
+// Revoke is the page that asks before access is taken back.
+func (l allowedLine) Revoke() string { return allowedPath + "/" + l.ID + "/revoke" }
+
+func allowedLineOf(words *i18n.Locale, a *oidc.Allowed) allowedLine {
+	return allowedLine{ID: a.ClientID, Name: a.Name, Launch: a.LaunchURL, Badge: avatarOf(a.Name, a.ClientID),
+		What: scopesInShort(words, a.Scopes), Asked: a.Asked, AllowedAt: a.AllowedAt, UsedAt: a.LastUsedAt}
+}
+
+// scopesInShort says in a line what scopes give.
+func scopesInShort(words *i18n.Locale, scopes []string) string {
+	var said []string
+	for _, scope := range []string{"profile", "email", "groups"} {
+		if slices.Contains(scopes, scope) {
+			said = append(said, words.T("allowed.scope."+scope))
+		}
+	}
+	for _, scope := range scopes {
+		if !slices.Contains([]string{"openid", "profile", "email", "groups", "offline_access"}, scope) {
+			said = append(said, scope)
+		}
+	}
+	if len(said) == 0 {
+		said = []string{words.T("allowed.scope.openid")}
+	}
+	what := strings.Join(said, words.T("frame.comma"))
+	if slices.Contains(scopes, "offline_access") {
+		return words.T("allowed.what", "scopes", what, "offline", words.T("allowed.offline"))
+	}
+	return what
+}
+
+func (x *Web) allowed(w http.ResponseWriter, r *http.Request) error {
+	words := x.words(r)
+	all, err := x.oidc.Allowed(r.Context(), actor(r))
+	if err != nil {
+		return err
+	}
+	p := allowedPage{Frame: Frame{Title: words.T("allowed.title"), Area: "account", Here: "allowed", Narrow: true}}
+	for i := range all {
+		p.Apps = append(p.Apps, allowedLineOf(words, &all[i]))
+	}
+	return x.show(w, r, "allowed", &p)
+}
+
+// allowedEndPage asks before access is taken back.
+type allowedEndPage struct {
+	Frame
+	App allowedLine
+}
+
+func (x *Web) allowedQuestion(w http.ResponseWriter, r *http.Request) error {
+	words := x.words(r)
+	a, err := x.allowedOne(r)
+	if err != nil {
+		return err
+	}
+	p := allowedEndPage{
+		Frame: Frame{Title: words.T("allowed.end.title", "name", a.Name), Area: "account", Here: "allowed", Narrow: true},
+		App:   allowedLineOf(words, &a),
+	}
+	return x.show(w, r, "allowed-end", &p)
+}
+
+func (x *Web) allowedOne(r *http.Request) (oidc.Allowed, error) {
+	all, err := x.oidc.Allowed(r.Context(), actor(r))
+	if err != nil {
+		return oidc.Allowed{}, err
+	}
+	i := slices.IndexFunc(all, func(a oidc.Allowed) bool { return a.ClientID == r.PathValue("id") })
+	if i < 0 {
+		return oidc.Allowed{}, oidc.ErrNoConsent
+	}
+	return all[i], nil
+}
+
+func (x *Web) allowedEnd(w http.ResponseWriter, r *http.Request) error {
+	a, err := x.allowedOne(r)
+	if err != nil {
+		return err
+	}
+	if err := x.oidc.RevokeConsent(r.Context(), actor(r), a.ClientID); err != nil {
+		return err
+	}
+	flash(w, r, "flash.allowed_ended", "name", a.Name)
+	return seeOther(w, allowedPath)
+}
