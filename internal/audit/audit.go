@@ -51,18 +51,6 @@ func From(ctx context.Context) Actor {
 	return a
 }
 
-// Names of events that people and scripts know. Our own have a dot:
-// "user.edited", "client.created".
-const (
-	SignIn                 = "SIGN_IN"
-	TokenSignIn            = "TOKEN_SIGN_IN"
-	AccountCreated         = "ACCOUNT_CREATED"
-	ClientAuthorization    = "CLIENT_AUTHORIZATION"
-	NewClientAuthorization = "NEW_CLIENT_AUTHORIZATION"
-	PasskeyAdded           = "PASSKEY_ADDED"
-	PasskeyRemoved         = "PASSKEY_REMOVED"
-)
-
 // An Object is what a deed was done to. Its name is kept as it was.
 type Object struct {
 	Kind string // "user", "client", "session", "passkey"
@@ -72,7 +60,7 @@ type Object struct {
 
 // An Event is one deed.
 type Event struct {
-	Name   string
+	Name   Name
 	Object Object
 	// User is the id of the user whom it concerns, if one is.
 	User string
@@ -90,7 +78,7 @@ const columns = `id, at, event, object_kind, object_id, object_name, user_id, cl
 // commits.
 func Record(tx *db.Tx, by Actor, e Event) {
 	tx.Do(`INSERT INTO audit (`+columns+`) VALUES (`+db.Marks(17)+`)`,
-		secret.ID(), tx.Now().UnixMicro(), e.Name, e.Object.Kind, e.Object.ID, e.Object.Name,
+		secret.ID(), tx.Now().UnixMicro(), e.Name.text, e.Object.Kind, e.Object.ID, e.Object.Name,
 		db.Text(&e.User), db.Text(&e.Client), db.Text(&by.UserID), by.Name, by.Via,
 		by.Address, by.UserAgent, by.RequestID, optional(e.Before), optional(e.After), optional(e.Data))
 }

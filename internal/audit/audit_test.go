@@ -22,7 +22,7 @@ func TestRecordIsWrittenWithItsDeed(t *testing.T) {
 			return d.Write(t.Context(), func(tx *db.Tx) error {
 				now = tx.Now()
 				audit.Record(tx, by, audit.Event{
-					Name:   "client.edited",
+					Name:   audit.ClientEdited,
 					Object: audit.Object{Kind: "client", ID: "c1", Name: "Shop"},
 					User:   "u2",
 					Client: "c1",

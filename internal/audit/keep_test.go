@@ -16,7 +16,7 @@ func TestForgetDropsTheOldestAndKeepsTheRest(t *testing.T) {
 			d := dbtest.OpenDSN(t, dsn)
 			for range 5 {
 				if err := d.Write(t.Context(), func(tx *db.Tx) error {
-					audit.Record(tx, audit.System("cli"), audit.Event{Name: "user.edited"})
+					audit.Record(tx, audit.System("cli"), audit.Event{Name: audit.UserEdited})
 					return nil
 				}); err != nil {
 					t.Fatal(err)

@@ -199,7 +199,7 @@ func (d *Directory) EditUser(ctx context.Context, by audit.Actor, id string, edi
 	if err := by.MustAdmin(); err != nil {
 		return User{}, err
 	}
-	return d.change(ctx, by, id, "user.edited", func(tx *db.Tx, s settings.Settings, u *User) error {
+	return d.change(ctx, by, id, audit.UserEdited, func(tx *db.Tx, s settings.Settings, u *User) error {
 		if u.LDAPID != "" {
 			return ErrManaged
 		}
@@ -227,7 +227,7 @@ func (d *Directory) SetClaims(ctx context.Context, by audit.Actor, id string, cl
 	if err := CheckClaims(claims); err != nil {
 		return User{}, err
 	}
-	return d.change(ctx, by, id, "user.claims_edited", func(_ *db.Tx, _ settings.Settings, u *User) error {
+	return d.change(ctx, by, id, audit.UserClaimsEdited, func(_ *db.Tx, _ settings.Settings, u *User) error {
 		if u.Claims = claims; claims == nil {
 			u.Claims = map[string]any{}
 		}
@@ -237,7 +237,7 @@ func (d *Directory) SetClaims(ctx context.Context, by audit.Actor, id string, cl
 
 // change loads a user who is not deleted, lets fn change it, and saves what
 // differs with its record and its news. Nothing happens when nothing differs.
-func (d *Directory) change(ctx context.Context, by audit.Actor, id, event string,
+func (d *Directory) change(ctx context.Context, by audit.Actor, id string, event audit.Name,
 	fn func(*db.Tx, settings.Settings, *User) error) (User, error) {
 	var u User
 	err := d.db.Write(ctx, func(tx *db.Tx) (err error) {

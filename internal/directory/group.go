@@ -113,7 +113,7 @@ func (d *Directory) AddGroup(ctx context.Context, by audit.Actor, edit GroupEdit
 	err = d.db.Write(ctx, func(tx *db.Tx) error {
 		g.CreatedAt, g.UpdatedAt = tx.Now(), tx.Now()
 		tx.Do(`INSERT INTO user_groups (`+groupColumns+`) VALUES (`+db.Marks(groupColumnCount)+`)`, g.fields()...)
-		audit.Record(tx, by, audit.Event{Name: "group.created", Object: groupObject(&g),
+		audit.Record(tx, by, audit.Event{Name: audit.GroupCreated, Object: groupObject(&g),
 			After: map[string]any{"name": g.Name, "friendly_name": g.FriendlyName, "claims": g.Claims}})
 		jobs.Publish(tx, "group.changed", g.ID)
 		return nil
@@ -168,7 +168,7 @@ func (d *Directory) SetMembers(ctx context.Context, by audit.Actor, groupID stri
 		for _, id := range slices.Concat(added, removed) {
 			jobs.Publish(tx, "user.changed", id)
 		}
-		audit.Record(tx, by, audit.Event{Name: "group.members_edited", Object: groupObject(&g),
+		audit.Record(tx, by, audit.Event{Name: audit.GroupMembersEdited, Object: groupObject(&g),
 			Before: map[string]any{"removed": removed}, After: map[string]any{"added": added}})
 		jobs.Publish(tx, "group.changed", groupID)
 		return nil

@@ -39,7 +39,7 @@ func (d *Directory) Disable(ctx context.Context, by audit.Actor, id string) erro
 	if err := by.MustAdmin(); err != nil {
 		return err
 	}
-	_, err := d.change(ctx, by, id, "user.disabled", func(tx *db.Tx, _ settings.Settings, u *User) error {
+	_, err := d.change(ctx, by, id, audit.UserDisabled, func(tx *db.Tx, _ settings.Settings, u *User) error {
 		if !u.DisabledAt.IsZero() {
 			return nil
 		}
@@ -57,7 +57,7 @@ func (d *Directory) Enable(ctx context.Context, by audit.Actor, id string) error
 	if err := by.MustAdmin(); err != nil {
 		return err
 	}
-	_, err := d.change(ctx, by, id, "user.enabled", func(tx *db.Tx, _ settings.Settings, u *User) error {
+	_, err := d.change(ctx, by, id, audit.UserEnabled, func(tx *db.Tx, _ settings.Settings, u *User) error {
 		if u.DisabledAt.IsZero() {
 			return nil
 		}
@@ -74,7 +74,7 @@ func (d *Directory) Delete(ctx context.Context, by audit.Actor, id string) error
 	if err := by.MustAdmin(); err != nil {
 		return err
 	}
-	_, err := d.change(ctx, by, id, "user.deleted", func(tx *db.Tx, _ settings.Settings, u *User) error {
+	_, err := d.change(ctx, by, id, audit.UserDeleted, func(tx *db.Tx, _ settings.Settings, u *User) error {
 		if err := mustNotBeLastAdmin(tx, u); err != nil {
 			return err
 		}
@@ -102,7 +102,7 @@ func (d *Directory) Purge(ctx context.Context, id string) error {
 			ValidFrom: u.ValidFrom, DeletedAt: u.DeletedAt})
 		tx.Do(`DELETE FROM user_words WHERE user_id = $1`, id)
 		tx.Do(`DELETE FROM user_group_members WHERE user_id = $1`, id)
-		audit.Record(tx, audit.System("job"), audit.Event{Name: "user.purged", Object: object(&u), User: u.ID})
+		audit.Record(tx, audit.System("job"), audit.Event{Name: audit.UserPurged, Object: object(&u), User: u.ID})
 		jobs.Publish(tx, "user.purged", id)
 		return nil
 	})

@@ -386,8 +386,8 @@ func TestTheCodeAndItsGrant(t *testing.T) {
 func TestAuthorizationsAreRecorded(t *testing.T) {
 	each(t, func(t *testing.T, h *house) {
 		c, ada, b := h.client(ClientEdit{}), h.user("ada"), h.browser()
-		count := func(event string) int {
-			return h.count(`SELECT count(*) FROM audit WHERE event = $1 AND user_id = $2 AND client_id = $3 AND actor_id = $2 AND object_name = 'Shop'`, event, ada.ID, c.ID)
+		count := func(event audit.Name) int {
+			return h.count(`SELECT count(*) FROM audit WHERE event = $1 AND user_id = $2 AND client_id = $3 AND actor_id = $2 AND object_name = 'Shop'`, event.String(), ada.ID, c.ID)
 		}
 		b.consent(ada, c)
 		wantCode(t, b.authorize(c), c)

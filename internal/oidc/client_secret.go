@@ -123,7 +123,7 @@ func (p *Provider) AddSecret(ctx context.Context, by audit.Actor, clientID strin
 		}
 		s.CreatedAt, s.ExpiresAt = tx.Now(), edit.ExpiresAt.UTC().Truncate(time.Microsecond)
 		insertSecret(tx, &s)
-		audit.Record(tx, by, audit.Event{Name: "client.secret_added", Object: c.object(), Client: clientID, After: s.shown()})
+		audit.Record(tx, by, audit.Event{Name: audit.ClientSecretAdded, Object: c.object(), Client: clientID, After: s.shown()})
 		return nil
 	})
 	if err != nil {
@@ -150,7 +150,7 @@ func (p *Provider) RemoveSecret(ctx context.Context, by audit.Actor, clientID, i
 		if err != nil {
 			return err
 		}
-		audit.Record(tx, by, audit.Event{Name: "client.secret_removed", Object: c.object(), Client: clientID, Before: s.shown()})
+		audit.Record(tx, by, audit.Event{Name: audit.ClientSecretRemoved, Object: c.object(), Client: clientID, Before: s.shown()})
 		return nil
 	})
 }

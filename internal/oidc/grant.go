@@ -162,7 +162,7 @@ func revokeGrant(tx *db.Tx, by audit.Actor, id, reason string) (bool, error) {
 	if err != nil {
 		return false, err
 	}
-	audit.Record(tx, by, audit.Event{Name: "grant.revoked", Object: audit.Object{Kind: "grant", ID: id},
+	audit.Record(tx, by, audit.Event{Name: audit.GrantRevoked, Object: audit.Object{Kind: "grant", ID: id},
 		User: user, Client: client, Data: map[string]any{"reason": reason}})
 	return true, nil
 }

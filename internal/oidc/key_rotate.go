@@ -71,11 +71,11 @@ func (k *Keyring) rotate(ctx context.Context, by audit.Actor, alg jose.Alg, publ
 			next = made
 			next.state, next.createdAt, next.activeAt = keyNext, tx.Now(), tx.Now().Add(published)
 			addKey(tx, next)
-			recordKey(tx, by, "key.published", next, map[string]any{"signs_at": next.activeAt})
+			recordKey(tx, by, audit.KeyPublished, next, map[string]any{"signs_at": next.activeAt})
 		} else if sooner := next.createdAt.Add(published); sooner.Before(next.activeAt) {
 			next.activeAt = sooner
 			saveKey(tx, next)
-			recordKey(tx, by, "key.hastened", next, map[string]any{"signs_at": next.activeAt})
+			recordKey(tx, by, audit.KeyHastened, next, map[string]any{"signs_at": next.activeAt})
 		} else {
 			done.Waiting = true
 		}
@@ -123,7 +123,7 @@ func (k *Keyring) Compromise(ctx context.Context, by audit.Actor, kid string) er
 		before := key.state
 		key.state, key.sealed, key.retiredAt = keyCompromised, []byte{}, tx.Now()
 		saveKey(tx, key)
-		recordKey(tx, by, "key.compromised", key, map[string]any{"state": before})
+		recordKey(tx, by, audit.KeyCompromised, key, map[string]any{"state": before})
 		if !signed {
 			return nil
 		}
@@ -185,7 +185,7 @@ func (k *Keyring) step(ctx context.Context) error {
 				// Nobody needs the private half again; without it, nobody can misuse it.
 				key.state, key.sealed, key.retiredAt = keyRetired, []byte{}, tx.Now()
 				saveKey(tx, key)
-				recordKey(tx, audit.System("job"), "key.retired", key, nil)
+				recordKey(tx, audit.System("job"), audit.KeyRetired, key, nil)
 			}
 		}
 		return nil
@@ -206,7 +206,7 @@ func promote(tx *db.Tx, by audit.Actor, keys []*signingKey, next *signingKey) er
 	}
 	next.state, next.activeAt, next.longest = keyActive, tx.Now(), longest
 	saveKey(tx, next)
-	recordKey(tx, by, "key.activated", next, map[string]any{"instead_of": before})
+	recordKey(tx, by, audit.KeyActivated, next, map[string]any{"instead_of": before})
 	return nil
 }
 
@@ -251,7 +251,7 @@ func saveKey(tx *db.Tx, key *signingKey) {
 		key.id, string(key.state), key.sealed, db.Seconds(&key.longest), db.Time(&key.activeAt), db.Time(&key.retiringAt), db.Time(&key.retiredAt))
 }
 
-func recordKey(tx *db.Tx, by audit.Actor, event string, key *signingKey, data any) {
+func recordKey(tx *db.Tx, by audit.Actor, event audit.Name, key *signingKey, data any) {
 	audit.Record(tx, by, audit.Event{
 		Name:   event,
 		Object: audit.Object{Kind: "signing_key", ID: key.id, Name: string(key.alg)},

@@ -107,7 +107,7 @@ func (s *SignIn) makeCode(ctx context.Context, by audit.Actor, name string, ttl 
 		tx.Do(`DELETE FROM login_codes WHERE user_id = $1 AND purpose = $2`, u.ID, codePurpose)
 		tx.Do(`INSERT INTO login_codes (hash, user_id, purpose, created_by, created_at, expires_at) VALUES ($1, $2, $3, $4, $5, $6)`,
 			s.codeHash(code), u.ID, codePurpose, by.UserID, tx.Now().UnixMicro(), expires.UnixMicro())
-		audit.Record(tx, by, audit.Event{Name: "login_code.made", Object: userObject(&u), User: u.ID,
+		audit.Record(tx, by, audit.Event{Name: audit.LoginCodeMade, Object: userObject(&u), User: u.ID,
 			Data: map[string]any{"expires_at": expires}})
 		return nil
 	})
@@ -195,6 +195,6 @@ func refuseCode(tx *db.Tx, by audit.Actor, userID string, err error) error {
 			return over
 		}
 	}
-	audit.Record(tx, by, audit.Event{Name: "login_code.refused", User: userID, Data: map[string]any{"code": f.Code}})
+	audit.Record(tx, by, audit.Event{Name: audit.LoginCodeRefused, User: userID, Data: map[string]any{"code": f.Code}})
 	return db.Keep(err)
 }

@@ -180,7 +180,7 @@ func refuse(tx *db.Tx, by audit.Actor, kind string, p *Passkey, err error) error
 	if f.Cause != nil {
 		data["reason"] = f.Cause.Error()
 	}
-	e := audit.Event{Name: "passkey.refused", Data: data}
+	e := audit.Event{Name: audit.PasskeyRefused, Data: data}
 	if p != nil && p.ID != "" {
 		e.Object, e.User = p.object(), p.UserID
 		if !errors.Is(err, ErrTooManyAttempts) {
@@ -353,7 +353,7 @@ func (s *SignIn) RenamePasskey(ctx context.Context, v Visitor, id, name string) 
 		old := p.Name
 		p.Name = name
 		tx.Do(`UPDATE passkeys SET name = $2 WHERE id = $1`, id, name)
-		audit.Record(tx, v.actor(ctx), audit.Event{Name: "passkey.renamed", Object: p.object(), User: v.User.ID,
+		audit.Record(tx, v.actor(ctx), audit.Event{Name: audit.PasskeyRenamed, Object: p.object(), User: v.User.ID,
 			Before: map[string]any{"name": old}, After: map[string]any{"name": name}})
 		return nil
 	})

@@ -259,7 +259,7 @@ func end(tx *db.Tx, by audit.Actor, reason, where string, args ...any) (int, err
 		`UPDATE sessions SET ended_at = $1, end_reason = $2 WHERE ended_at IS NULL AND `+where+` RETURNING id, user_id`,
 		append([]any{tx.Now().UnixMicro(), reason}, args...)...)
 	for _, e := range list {
-		audit.Record(tx, by, audit.Event{Name: "session.ended", Object: audit.Object{Kind: "session", ID: e.id},
+		audit.Record(tx, by, audit.Event{Name: audit.SessionEnded, Object: audit.Object{Kind: "session", ID: e.id},
 			User: e.user, Data: map[string]any{"reason": reason}})
 		jobs.Publish(tx, "session.ended", e.id)
 	}

@@ -114,7 +114,7 @@ func (s *SignIn) OpenSetup(ctx context.Context, by audit.Actor) (SetupState, err
 		}
 		st.Open, st.Until = true, tx.Now().Add(s.setupOpenFor)
 		settings.SetFact(tx, settings.SetupOpenUntil, strconv.FormatInt(st.Until.UnixMicro(), 10))
-		audit.Record(tx, by, audit.Event{Name: "setup.opened", Data: map[string]any{"until": st.Until}})
+		audit.Record(tx, by, audit.Event{Name: audit.SetupOpened, Data: map[string]any{"until": st.Until}})
 		return nil
 	})
 	return st, err
@@ -165,7 +165,7 @@ func (s *SignIn) checkSetupToken(tx *db.Tx, by audit.Actor, token string) error 
 		return db.Keep(err)
 	}
 	if !secret.Equal(secret.Hash(token), secret.Hash(s.setupToken)) {
-		audit.Record(tx, by, audit.Event{Name: "setup.refused", Data: map[string]any{"code": ErrSetupToken.Code}})
+		audit.Record(tx, by, audit.Event{Name: audit.SetupRefused, Data: map[string]any{"code": ErrSetupToken.Code}})
 		return db.Keep(ErrSetupToken)
 	}
 	forgive(tx, net)

@@ -133,7 +133,7 @@ func (s *SignIn) FinishStepUp(ctx context.Context, v Visitor, browser []byte, id
 		tx.Do(`INSERT INTO step_ups (session_id, purpose, at, expires_at) VALUES ($1, $2, $3, $4)
 			ON CONFLICT (session_id, purpose) DO UPDATE SET at = excluded.at, expires_at = excluded.expires_at`,
 			session.ID, c.purpose, tx.Now().UnixMicro(), tx.Now().Add(stepUpLife).UnixMicro())
-		audit.Record(tx, by, audit.Event{Name: "session.stepped_up", Object: audit.Object{Kind: "session", ID: session.ID},
+		audit.Record(tx, by, audit.Event{Name: audit.SessionSteppedUp, Object: audit.Object{Kind: "session", ID: session.ID},
 			User: now.User.ID, Data: map[string]any{"purpose": c.purpose, "passkey": p.ID}})
 		l = Login{Handle: handle, Visitor: now, MaxAge: session.CreatedAt.Add(sessionLife).Sub(tx.Now())}
 		return nil
