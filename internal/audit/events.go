@@ -64,6 +64,7 @@ var (
 
 	ClientAuthorization    = declare(ofApps, "CLIENT_AUTHORIZATION")
 	NewClientAuthorization = declare(ofApps, "NEW_CLIENT_AUTHORIZATION")
+	ConsentRevoked         = declare(ofApps, "consent.revoked")
 	GrantRevoked           = declare(ofApps, "grant.revoked")
 
 	AccountCreated    = declare(ofPeople, "ACCOUNT_CREATED")
