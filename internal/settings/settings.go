@@ -63,6 +63,10 @@ type Settings struct {
 	WebauthnUserVerification        string `json:"webauthnUserVerification"` // required, preferred
 	WebauthnAllowSyncedPasskeys     bool   `json:"webauthnAllowSyncedPasskeys"`
 	WebauthnAuthenticatorAttachment string `json:"webauthnAuthenticatorAttachment"` // any, platform, cross-platform
+	// WebauthnDeniedAAGUIDs are models of which no new passkey is accepted, as CheckDeniedModels writes them.
+	WebauthnDeniedAAGUIDs []string `json:"webauthnDeniedAaguids"`
+	// RelatedOrigins are other pages of ours that may use the passkeys of this house, as CheckRelatedOrigins writes them.
+	RelatedOrigins []string `json:"relatedOrigins"`
 
 	CIMDURLAllowlist []string `json:"cimdUrlAllowlist"`
 }
@@ -99,6 +103,8 @@ func Default() Settings {
 		WebauthnUserVerification:        "required",
 		WebauthnAllowSyncedPasskeys:     true,
 		WebauthnAuthenticatorAttachment: "any",
+		WebauthnDeniedAAGUIDs:           []string{},
+		RelatedOrigins:                  []string{},
 	}
 }
 

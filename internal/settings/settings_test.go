@@ -102,6 +102,8 @@ func TestNamesAndDefaultsAreThoseThatScriptsKnow(t *testing.T) {
 		"ldapAttributeGroupMember": `"member"`, "ldapAttributeGroupUniqueIdentifier": `""`, "ldapAttributeGroupName": `""`, "ldapAdminGroupName": `""`,
 		"ldapSoftDeleteUsers": `true`, "webauthnUserVerification": `"required"`, "webauthnAllowSyncedPasskeys": `true`,
 		"webauthnAuthenticatorAttachment": `"any"`, "cimdUrlAllowlist": `[]`,
+		// ours
+		"webauthnDeniedAaguids": `[]`, "relatedOrigins": `[]`,
 	}
 	b, err := json.Marshal(settings.Default())
 	if err != nil {
