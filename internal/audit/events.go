@@ -75,7 +75,9 @@ var (
 	UserDisabled      = declare(ofPeople, "user.disabled")
 	UserEnabled       = declare(ofPeople, "user.enabled")
 	UserDeleted       = declare(ofPeople, "user.deleted")
+	UserExpired       = declare(ofPeople, "user.expired")
 	UserPurged        = declare(ofPeople, "user.purged")
+	UserNamesReleased = declare(ofPeople, "user.names_released")
 
 	GroupCreated       = declare(ofGroups, "group.created")
 	GroupEdited        = declare(ofGroups, "group.edited")

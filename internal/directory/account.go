@@ -2,7 +2,10 @@ package directory
 
 import (
 	"context"
+	"errors"
+	"slices"
 	"strings"
+	"time"
 
 	"pocketid/internal/audit"
 	"pocketid/internal/db"
@@ -19,6 +22,7 @@ var (
 	ErrLocaleMalformed = fault.New(fault.Invalid, "locale_malformed").At("locale")
 	ErrThemeUnknown    = fault.New(fault.Invalid, "theme_unknown").At("theme")
 	ErrManaged         = fault.New(fault.Forbidden, "ldap_user_update")
+	ErrExpiryPast      = fault.New(fault.Invalid, "user_expiry_past").At("expires_at")
 )
 
 // NewUser is what an account is made from. Names are trimmed; an empty
@@ -34,8 +38,13 @@ type NewUser struct {
 	LastName      string
 	DisplayName   string
 	Admin         bool
-	Locale        string
-	Claims        map[string]any
+	Disabled      bool
+	// ExpiresAt is from when on the account is refused; zero is never.
+	ExpiresAt time.Time
+	Locale    string
+	Claims    map[string]any
+	// Groups are the ids of those that the user is in from the start.
+	Groups []string
 }
 
 // Check returns the account that n asks for, as it would be under the settings
@@ -43,7 +52,7 @@ type NewUser struct {
 // taken, it does not say.
 func (n NewUser) Check(s settings.Settings) (u User, err error) {
 	u = User{ID: strings.ToLower(n.ID), Kind: "person", EmailVerified: n.EmailVerified, Admin: n.Admin, Locale: n.Locale,
-		Claims: n.Claims, StandardClaims: map[string]any{}}
+		ExpiresAt: n.ExpiresAt.UTC().Truncate(time.Microsecond), Claims: n.Claims, StandardClaims: map[string]any{}}
 	if u.ID != "" && !isUUID(u.ID) {
 		return User{}, ErrIDMalformed
 	}
@@ -139,17 +148,80 @@ func AddUser(tx *db.Tx, by audit.Actor, n NewUser) (User, error) {
 	if err != nil {
 		return User{}, err
 	}
+	if u.expired(tx.Now()) {
+		return User{}, ErrExpiryPast
+	}
 	if u.ID == "" {
 		u.ID = secret.ID()
+	} else if _, err := UserByID(tx, u.ID); err == nil {
+		return User{}, ErrIDTaken // before the name: a form that is sent twice has both
+	} else if !errors.Is(err, ErrNoUser) {
+		return User{}, err
 	}
 	u.CreatedAt, u.UpdatedAt = tx.Now(), tx.Now()
+	if n.Disabled {
+		u.DisabledAt, u.ValidFrom = tx.Now(), tx.Now()
+	}
 	if err := clash(tx, &u); err != nil {
 		return User{}, err
 	}
 	insertUser(tx, &u)
-	audit.Record(tx, by, audit.Event{Name: audit.AccountCreated, Object: object(&u), User: u.ID, After: account(&u)})
+	after := account(&u)
+	names, err := join(tx, &u, n.Groups)
+	if err != nil {
+		return User{}, err
+	}
+	if len(names) > 0 {
+		after["groups"] = names
+	}
+	expireLater(tx, &u)
+	audit.Record(tx, by, audit.Event{Name: audit.AccountCreated, Object: object(&u), User: u.ID, After: after})
 	jobs.Publish(tx, "user.changed", u.ID)
 	return u, nil
+}
+
+// join makes a new user a member of groups and returns the names of these.
+func join(tx *db.Tx, u *User, groups []string) (names []string, err error) {
+	ids := slices.Compact(slices.Sorted(slices.Values(groups)))
+	if len(ids) > maxGroups {
+		return nil, ErrNoGroup
+	}
+	for _, id := range ids {
+		g, err := GroupByID(tx, id)
+		if err != nil {
+			return nil, err
+		}
+		if g.LDAPID != "" {
+			return nil, ErrGroupManaged
+		}
+		tx.Do(`INSERT INTO user_group_members (group_id, user_id, added_at) VALUES ($1, $2, $3)`, id, u.ID, tx.Now().UnixMicro())
+		jobs.Publish(tx, "group.changed", id)
+		names = append(names, g.Name)
+	}
+	return names, nil
+}
+
+// expireLater sees to it that everybody hears of the end of u when it comes.
+func expireLater(tx *db.Tx, u *User) {
+	if !u.ExpiresAt.IsZero() {
+		jobs.AddAt(tx, "user.expire", u.ID, u.ExpiresAt)
+	}
+}
+
+// expire tells whoever keeps something of a user that their time is over. The
+// account itself is refused from that instant on, whether this runs or not.
+func (d *Directory) expire(ctx context.Context, id string) error {
+	return d.db.Write(ctx, func(tx *db.Tx) error {
+		u, err := UserByID(tx, id)
+		if errors.Is(err, ErrNoUser) {
+			return nil
+		}
+		if err == nil && errors.Is(u.Active(tx.Now()), ErrExpired) {
+			audit.Record(tx, audit.System("job"), audit.Event{Name: audit.UserExpired, Object: object(&u), User: u.ID})
+			jobs.Publish(tx, "user.changed", id)
+		}
+		return err
+	})
 }
 
 // AddUserAs makes an account as an administrator.
@@ -190,7 +262,14 @@ type UserEdit struct {
 	LastName      string
 	DisplayName   string
 	Admin         bool
+	ExpiresAt     time.Time
 	Locale        string
+}
+
+// Edit is the edit that leaves u as it is.
+func (u *User) Edit() UserEdit {
+	return UserEdit{Username: u.Username, Email: u.Email, EmailVerified: u.EmailVerified, FirstName: u.FirstName,
+		LastName: u.LastName, DisplayName: u.DisplayName, Admin: u.Admin, ExpiresAt: u.ExpiresAt, Locale: u.Locale}
 }
 
 // EditUser changes an account as an administrator. The last administrator
@@ -209,10 +288,20 @@ func (d *Directory) EditUser(ctx context.Context, by audit.Actor, id string, edi
 		if u.Email == "" && s.RequireUserEmail {
 			return ErrEmailRequired
 		}
-		if u.Admin && !edit.Admin {
+		expires := edit.ExpiresAt.UTC().Truncate(time.Microsecond)
+		if u.Admin && (!edit.Admin || !expires.IsZero() && u.ExpiresAt.IsZero()) {
 			if err := mustNotBeLastAdmin(tx, u); err != nil {
 				return err
 			}
+		}
+		if !expires.Equal(u.ExpiresAt) {
+			if u.expired(tx.Now()) {
+				u.ValidFrom = tx.Now() // more time revives nothing
+			}
+			if u.ExpiresAt = expires; u.expired(tx.Now()) {
+				return ErrExpiryPast
+			}
+			expireLater(tx, u)
 		}
 		u.EmailVerified, u.Admin, u.Locale = edit.EmailVerified && u.Email != "", edit.Admin, edit.Locale
 		return checkLocale(u.Locale)
@@ -240,42 +329,49 @@ func (d *Directory) SetClaims(ctx context.Context, by audit.Actor, id string, cl
 func (d *Directory) change(ctx context.Context, by audit.Actor, id string, event audit.Name,
 	fn func(*db.Tx, settings.Settings, *User) error) (User, error) {
 	var u User
-	err := d.db.Write(ctx, func(tx *db.Tx) (err error) {
-		if u, err = UserByID(tx, id); err != nil {
-			return err
-		}
-		if !u.DeletedAt.IsZero() {
-			return ErrNoUser
-		}
+	err := d.db.Write(ctx, func(tx *db.Tx) error {
 		s, err := settings.Of(tx)
 		if err != nil {
 			return err
 		}
-		old := u
-		if err := fn(tx, s, &u); err != nil {
-			return err
-		}
-		was, is := differences(account(&old), account(&u))
-		if len(was) == 0 && len(is) == 0 {
-			return nil
-		}
-		if Fold(old.Username) != Fold(u.Username) || Fold(old.Email) != Fold(u.Email) {
-			if err := clash(tx, &u); err != nil {
-				return err
-			}
-		}
-		saveUser(tx, &u)
-		if old.Username != u.Username || old.Email != u.Email || old.FirstName != u.FirstName ||
-			old.LastName != u.LastName || old.DisplayName != u.DisplayName {
-			tx.Do(`DELETE FROM user_words WHERE user_id = $1`, u.ID)
-			insertWords(tx, &u)
-		}
-		audit.Record(tx, by, audit.Event{Name: event, Object: object(&u), User: u.ID, Before: was, After: is})
-		jobs.Publish(tx, "user.changed", u.ID)
-		return nil
+		u, err = changeUser(tx, by, id, event, func(u *User) error { return fn(tx, s, u) })
+		return err
 	})
 	if err != nil {
 		return User{}, Explain(err)
 	}
+	return u, nil
+}
+
+// changeUser is change in the transaction of its caller.
+func changeUser(tx *db.Tx, by audit.Actor, id string, event audit.Name, fn func(*User) error) (User, error) {
+	u, err := UserByID(tx, id)
+	if err != nil {
+		return User{}, err
+	}
+	if !u.DeletedAt.IsZero() {
+		return User{}, ErrNoUser
+	}
+	old := u
+	if err := fn(&u); err != nil {
+		return User{}, err
+	}
+	was, is := differences(account(&old), account(&u))
+	if len(was) == 0 && len(is) == 0 {
+		return u, nil
+	}
+	if Fold(old.Username) != Fold(u.Username) || Fold(old.Email) != Fold(u.Email) {
+		if err := clash(tx, &u); err != nil {
+			return User{}, err
+		}
+	}
+	saveUser(tx, &u)
+	if old.Username != u.Username || old.Email != u.Email || old.FirstName != u.FirstName ||
+		old.LastName != u.LastName || old.DisplayName != u.DisplayName {
+		tx.Do(`DELETE FROM user_words WHERE user_id = $1`, u.ID)
+		insertWords(tx, &u)
+	}
+	audit.Record(tx, by, audit.Event{Name: event, Object: object(&u), User: u.ID, Before: was, After: is})
+	jobs.Publish(tx, "user.changed", u.ID)
 	return u, nil
 }

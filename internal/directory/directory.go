@@ -35,6 +35,7 @@ func New(d *db.DB) *Directory { return &Directory{db: d} }
 // Work tells r what the directory does after a commit.
 func (d *Directory) Work(r *jobs.Runner) {
 	r.Handle("user.purge", func(ctx context.Context, id string) error { return d.Purge(ctx, id) })
+	r.Handle("user.expire", func(ctx context.Context, id string) error { return d.expire(ctx, id) })
 }
 
 // Explain turns the collision of a name that was taken in the meantime into

@@ -3,28 +3,35 @@ package directory
 import (
 	"context"
 	"errors"
+	"slices"
 	"time"
 
 	"pocketid/internal/audit"
 	"pocketid/internal/db"
 	"pocketid/internal/fault"
 	"pocketid/internal/jobs"
-	"pocketid/internal/settings"
 )
 
-// ErrLastAdmin refuses what would leave the house without an administrator.
-var ErrLastAdmin = fault.New(fault.Conflict, "last_admin")
+// What is refused about the life of an account.
+var (
+	// ErrLastAdmin refuses what would leave the house without an administrator.
+	ErrLastAdmin = fault.New(fault.Conflict, "last_admin")
+	// ErrOwnAccount refuses administrators who would lock themselves out.
+	ErrOwnAccount = fault.New(fault.Conflict, "own_account")
+	// ErrTooManyUsers refuses to change more users at once than one list shows.
+	ErrTooManyUsers = fault.New(fault.Invalid, "too_many_users")
+)
 
-// mustNotBeLastAdmin refuses when u is the only administrator who can come in.
-// Writes are serializable, so of two who take each other's right at once one
-// sees what the other did.
+// mustNotBeLastAdmin refuses when u is the only administrator who can come in
+// for good; those whose account expires do not count. Writes are serializable,
+// so of two who take each other's right at once one sees what the other did.
 func mustNotBeLastAdmin(tx *db.Tx, u *User) error {
-	if !u.Admin || u.Active() != nil {
+	if !u.Admin || u.Active(tx.Now()) != nil {
 		return nil
 	}
 	var other bool
 	if err := tx.One([]any{&other}, `SELECT EXISTS (SELECT 1 FROM users
-		WHERE admin AND kind = 'person' AND disabled_at IS NULL AND deleted_at IS NULL AND id <> $1)`, u.ID); err != nil {
+		WHERE admin AND kind = 'person' AND disabled_at IS NULL AND deleted_at IS NULL AND expires_at IS NULL AND id <> $1)`, u.ID); err != nil {
 		return err
 	}
 	if !other {
@@ -33,56 +40,73 @@ func mustNotBeLastAdmin(tx *db.Tx, u *User) error {
 	return nil
 }
 
-// Disable keeps a user out from now on: what they have open is dead, and stays
-// dead when they are enabled again.
-func (d *Directory) Disable(ctx context.Context, by audit.Actor, id string) error {
-	if err := by.MustAdmin(); err != nil {
+// mayGo refuses when by takes the account u away from the house or from themselves.
+func mayGo(tx *db.Tx, by audit.Actor, u *User) error {
+	if err := mustNotBeLastAdmin(tx, u); err != nil {
 		return err
 	}
-	_, err := d.change(ctx, by, id, audit.UserDisabled, func(tx *db.Tx, _ settings.Settings, u *User) error {
+	if by.UserID == u.ID {
+		return ErrOwnAccount
+	}
+	return nil
+}
+
+// Disable keeps users out from now on: what they have open is dead, and stays
+// dead when they are enabled again. It is all of them or none.
+func (d *Directory) Disable(ctx context.Context, by audit.Actor, ids ...string) error {
+	return d.changeAll(ctx, by, ids, audit.UserDisabled, func(tx *db.Tx, u *User) error {
 		if !u.DisabledAt.IsZero() {
 			return nil
 		}
-		if err := mustNotBeLastAdmin(tx, u); err != nil {
+		if err := mayGo(tx, by, u); err != nil {
 			return err
 		}
 		u.DisabledAt, u.ValidFrom = tx.Now(), tx.Now()
 		return nil
 	})
-	return err
 }
 
-// Enable lets a disabled user in again. It revives nothing: they sign in anew.
-func (d *Directory) Enable(ctx context.Context, by audit.Actor, id string) error {
-	if err := by.MustAdmin(); err != nil {
-		return err
-	}
-	_, err := d.change(ctx, by, id, audit.UserEnabled, func(tx *db.Tx, _ settings.Settings, u *User) error {
+// Enable lets disabled users in again. It revives nothing: they sign in anew.
+func (d *Directory) Enable(ctx context.Context, by audit.Actor, ids ...string) error {
+	return d.changeAll(ctx, by, ids, audit.UserEnabled, func(tx *db.Tx, u *User) error {
 		if u.DisabledAt.IsZero() {
 			return nil
 		}
 		u.DisabledAt, u.ValidFrom = time.Time{}, tx.Now()
 		return nil
 	})
-	return err
 }
 
-// Delete takes an account away. What is left for a while is a tombstone that
-// keeps the name and the address from being given to somebody else, who would
-// inherit accounts at clients with them.
-func (d *Directory) Delete(ctx context.Context, by audit.Actor, id string) error {
-	if err := by.MustAdmin(); err != nil {
-		return err
-	}
-	_, err := d.change(ctx, by, id, audit.UserDeleted, func(tx *db.Tx, _ settings.Settings, u *User) error {
-		if err := mustNotBeLastAdmin(tx, u); err != nil {
+// Delete takes accounts away, all of them or none. What is left for a while is
+// a tombstone that keeps the name and the address from being given to somebody
+// else, who would inherit accounts at clients with them.
+func (d *Directory) Delete(ctx context.Context, by audit.Actor, ids ...string) error {
+	return d.changeAll(ctx, by, ids, audit.UserDeleted, func(tx *db.Tx, u *User) error {
+		if err := mayGo(tx, by, u); err != nil {
 			return err
 		}
 		u.DeletedAt, u.ValidFrom = tx.Now(), tx.Now()
 		jobs.AddAt(tx, "user.purge", u.ID, tx.Now().Add(purgeAfter))
 		return nil
 	})
-	return err
+}
+
+// changeAll is change for each of some users, in one transaction.
+func (d *Directory) changeAll(ctx context.Context, by audit.Actor, ids []string, event audit.Name, fn func(*db.Tx, *User) error) error {
+	if err := by.MustAdmin(); err != nil {
+		return err
+	}
+	if len(ids) > MaxUsers {
+		return ErrTooManyUsers
+	}
+	return d.db.Write(ctx, func(tx *db.Tx) error {
+		for _, id := range slices.Compact(slices.Sorted(slices.Values(ids))) {
+			if _, err := changeUser(tx, by, id, event, func(u *User) error { return fn(tx, u) }); err != nil {
+				return err
+			}
+		}
+		return nil
+	})
 }
 
 // Purge empties the tombstone of a user who has been deleted for long enough:

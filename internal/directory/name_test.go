@@ -5,6 +5,7 @@ import (
 	"slices"
 	"strings"
 	"testing"
+	"time"
 
 	"pocketid/internal/db"
 	"pocketid/internal/fault"
@@ -181,8 +182,8 @@ func TestUserByName(t *testing.T) {
 			wants(t, "looking for "+name, err, ErrNoUser)
 		}
 		must(t, b.Disable(t.Context(), root, ada.ID))
-		if u, err := find("ada"); err != nil || !errors.Is(u.Active(), ErrDisabled) {
-			t.Errorf("a disabled user is %v, %v", u.Active(), err)
+		if u, err := find("ada"); err != nil || !errors.Is(u.Active(time.Now()), ErrDisabled) {
+			t.Errorf("a disabled user is %v, %v", u.Active(time.Now()), err)
 		}
 		must(t, b.Delete(t.Context(), root, ada.ID))
 		_, err := find("ada")

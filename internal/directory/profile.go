@@ -29,8 +29,8 @@ func (d *Directory) EditProfile(ctx context.Context, by audit.Actor, edit Profil
 	if err != nil {
 		return User{}, err
 	}
-	return d.change(ctx, by, id, audit.UserProfileEdited, func(_ *db.Tx, s settings.Settings, u *User) error {
-		if err := u.Active(); err != nil {
+	return d.change(ctx, by, id, audit.UserProfileEdited, func(tx *db.Tx, s settings.Settings, u *User) error {
+		if err := u.Active(tx.Now()); err != nil {
 			return err
 		}
 		if u.LDAPID != "" {
@@ -68,8 +68,8 @@ func (d *Directory) EditLook(ctx context.Context, by audit.Actor, locale, theme 
 	default:
 		return User{}, ErrThemeUnknown
 	}
-	return d.change(ctx, by, id, audit.UserLookEdited, func(_ *db.Tx, _ settings.Settings, u *User) error {
+	return d.change(ctx, by, id, audit.UserLookEdited, func(tx *db.Tx, _ settings.Settings, u *User) error {
 		u.Locale, u.Theme = locale, theme
-		return u.Active()
+		return u.Active(tx.Now())
 	})
 }

@@ -18,7 +18,8 @@ func account(u *User) map[string]any {
 	if len(u.Claims) > 0 {
 		m["claims"] = u.Claims
 	}
-	for name, at := range map[string]time.Time{"disabled_at": u.DisabledAt, "deleted_at": u.DeletedAt} {
+	for name, at := range map[string]time.Time{"disabled_at": u.DisabledAt, "deleted_at": u.DeletedAt,
+		"expires_at": u.ExpiresAt} {
 		if !at.IsZero() {
 			m[name] = at
 		}

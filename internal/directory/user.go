@@ -15,6 +15,7 @@ import (
 var (
 	ErrNoUser   = fault.New(fault.NotFound, "user_not_found")
 	ErrDisabled = fault.New(fault.Forbidden, "user_disabled")
+	ErrExpired  = fault.New(fault.Forbidden, "user_expired")
 )
 
 // A User is one account.
@@ -48,19 +49,24 @@ type User struct {
 	// DeletedAt marks a tombstone: the row stays so that nobody inherits the
 	// name or the address, but the account is gone.
 	DeletedAt time.Time
+	// ExpiresAt is from when on u is refused like somebody who is disabled.
 	ExpiresAt time.Time
 }
 
-// Active says why u may not come in, or nil when it may.
-func (u *User) Active() error {
+// Active says why u may not come in at the instant now, or nil when it may.
+func (u *User) Active(now time.Time) error {
 	switch {
 	case u.ID == "" || !u.DeletedAt.IsZero():
 		return ErrNoUser
 	case !u.DisabledAt.IsZero():
 		return ErrDisabled
+	case u.expired(now):
+		return ErrExpired
 	}
 	return nil
 }
+
+func (u *User) expired(now time.Time) bool { return !u.ExpiresAt.IsZero() && !now.Before(u.ExpiresAt) }
 
 // Outlived reports whether something of u from the instant at, a session or a
 // grant, has been ended by ValidFrom. What was made in that very instant has.
@@ -125,6 +131,7 @@ func TouchSignIn(tx *db.Tx, id string) (User, error) {
 	var u User
 	err := tx.One(u.fields(), `UPDATE users SET last_sign_in_at = $2
 		WHERE id = $1 AND kind = 'person' AND disabled_at IS NULL AND deleted_at IS NULL
+			AND (expires_at IS NULL OR expires_at > $2)
 		RETURNING `+userColumns, id, tx.Now().UnixMicro())
 	if !errors.Is(err, db.ErrNotFound) {
 		return u, err
@@ -132,7 +139,7 @@ func TouchSignIn(tx *db.Tx, id string) (User, error) {
 	if u, err = UserByID(tx, id); err != nil {
 		return User{}, err
 	}
-	return User{}, cmp.Or(u.Active(), error(ErrNoUser))
+	return User{}, cmp.Or(u.Active(tx.Now()), error(ErrNoUser))
 }
 
 // Invalidate ends everything that the user with this id has open: sessions and

@@ -155,7 +155,7 @@ func TestDisableAndEnable(t *testing.T) {
 		must(t, b.Disable(t.Context(), as(root), ada.ID))
 		u, err := b.User(t.Context(), ada.ID)
 		must(t, err)
-		if !errors.Is(u.Active(), ErrDisabled) || !u.Outlived(time.Now()) || u.Outlived(time.Now().Add(time.Microsecond)) {
+		if !errors.Is(u.Active(time.Now()), ErrDisabled) || !u.Outlived(time.Now()) || u.Outlived(time.Now().Add(time.Microsecond)) {
 			t.Errorf("it is %+v", u)
 		}
 		at := u.DisabledAt
@@ -172,7 +172,7 @@ func TestDisableAndEnable(t *testing.T) {
 		must(t, b.Enable(t.Context(), as(root), ada.ID))
 		u, err = b.User(t.Context(), ada.ID)
 		must(t, err)
-		if u.Active() != nil || !u.Outlived(time.Now()) || !u.LastSignInAt.IsZero() {
+		if u.Active(time.Now()) != nil || !u.Outlived(time.Now()) || !u.LastSignInAt.IsZero() {
 			t.Errorf("it is %+v", u)
 		}
 		if b.published("user.changed", ada.ID) != 3 {
@@ -265,7 +265,7 @@ func TestDeleteAndPurge(t *testing.T) {
 			})
 			return u
 		}
-		if u := read(); !errors.Is(u.Active(), ErrNoUser) || u.FirstName != "Ada" || !u.Outlived(time.Now()) {
+		if u := read(); !errors.Is(u.Active(time.Now()), ErrNoUser) || u.FirstName != "Ada" || !u.Outlived(time.Now()) {
 			t.Errorf("the tombstone is %+v", u)
 		}
 		must(t, b.Purge(t.Context(), ada.ID))
@@ -297,7 +297,7 @@ func TestInvalidate(t *testing.T) {
 			return nil
 		})
 		u, err := b.User(t.Context(), ada.ID)
-		if err != nil || !u.Outlived(before) || u.Active() != nil {
+		if err != nil || !u.Outlived(before) || u.Active(time.Now()) != nil {
 			t.Errorf("it is %+v, %v", u, err)
 		}
 		if ada.Outlived(before) {

@@ -23,7 +23,7 @@ func mayUse(tx *db.Tx, user directory.User, c *Client) error {
 	if !c.DeletedAt.IsZero() || !c.DisabledAt.IsZero() {
 		return errClientDisabled
 	}
-	if err := user.Active(); err != nil {
+	if err := user.Active(tx.Now()); err != nil {
 		return err
 	}
 	if !c.GroupRestricted {

@@ -21,8 +21,8 @@ func TestMayUse(t *testing.T) {
 		ada, bob := h.user("ada"), h.user("bob")
 		staff, other, empty := group("staff", ada.ID), group("staff-2", bob.ID), group("empty")
 		past := time.Now().Add(-time.Hour)
-		disabled, deleted := ada, ada
-		disabled.DisabledAt, deleted.DeletedAt = past, past
+		disabled, deleted, expired := ada, ada, ada
+		disabled.DisabledAt, deleted.DeletedAt, expired.ExpiresAt = past, past, past
 		for _, row := range []struct {
 			name   string
 			user   directory.User
@@ -40,6 +40,7 @@ func TestMayUse(t *testing.T) {
 			{"knows no group by the beginning of its name", bob, Client{GroupRestricted: true, AllowedGroups: []string{staff, other[:8]}}, errNotInGroup},
 			{"refuses a disabled user", disabled, Client{}, directory.ErrDisabled},
 			{"refuses a disabled member", disabled, Client{GroupRestricted: true, AllowedGroups: []string{staff}}, directory.ErrDisabled},
+			{"refuses an expired user", expired, Client{}, directory.ErrExpired},
 			{"refuses a deleted user", deleted, Client{}, directory.ErrNoUser},
 			{"refuses nobody", directory.User{}, Client{}, directory.ErrNoUser},
 			{"refuses a disabled client", ada, Client{DisabledAt: past}, errClientDisabled},

@@ -52,58 +52,84 @@ func (s *SignIn) codeHash(code string) []byte {
 // CodeURL is the page on which a code is redeemed.
 func (s *SignIn) CodeURL(code string) string { return s.publicURL + "/lc/" + code }
 
+// A LoginLink is a one-time code that has just been made. It is known nowhere
+// else, and does not come back.
+type LoginLink struct {
+	Code      string
+	URL       string
+	User      directory.User
+	ExpiresAt time.Time
+}
+
+// MakeLinkFor makes a one-time code for the user with this id. It replaces the
+// one they had. A ttl of zero is one hour.
+func (s *SignIn) MakeLinkFor(ctx context.Context, by audit.Actor, id string, ttl time.Duration) (LoginLink, error) {
+	return s.makeCode(ctx, by, ttl, func(tx *db.Tx) (directory.User, error) { return directory.UserByID(tx, id) })
+}
+
 // MakeLoginLink makes a one-time code for the user with this username or
 // e-mail address; CodeURL makes a link of it. It replaces the one they had. A
 // ttl of zero is one hour.
 func (s *SignIn) MakeLoginLink(ctx context.Context, by audit.Actor, name string, ttl time.Duration) (string, directory.User, error) {
-	return s.makeCode(ctx, by, name, ttl, func(*db.Tx, *directory.User) error { return nil })
+	l, err := s.makeCode(ctx, by, ttl, func(tx *db.Tx) (directory.User, error) { return directory.UserByName(tx, name) })
+	return l.Code, l.User, err
 }
 
 // MakeRecoveryLink is MakeLoginLink for somebody whose passkeys are lost: it
 // takes all of them away and ends what the account has open, so that whoever
 // holds the link adds a first passkey anew.
 func (s *SignIn) MakeRecoveryLink(ctx context.Context, by audit.Actor, name string, ttl time.Duration) (string, directory.User, error) {
-	return s.makeCode(ctx, by, name, ttl, func(tx *db.Tx, u *directory.User) error {
+	l, err := s.makeCode(ctx, by, ttl, func(tx *db.Tx) (directory.User, error) {
+		u, err := directory.UserByName(tx, name)
+		if err != nil || codeFor(tx, &u) != nil {
+			return u, err
+		}
 		have, err := passkeysOf(tx, u.ID)
 		if err != nil {
-			return err
+			return u, err
 		}
 		for i := range have {
 			removePasskey(tx, by, &have[i])
 		}
 		directory.Invalidate(tx, u.ID)
 		_, err = end(tx, by, "recovery", `user_id = $3`, u.ID)
-		return err
+		return u, err
 	})
+	return l.Code, l.User, err
 }
 
-func (s *SignIn) makeCode(ctx context.Context, by audit.Actor, name string, ttl time.Duration, before func(*db.Tx, *directory.User) error) (string, directory.User, error) {
+// codeFor says why u may have no code, or nil.
+func codeFor(tx *db.Tx, u *directory.User) error {
+	if err := u.Active(tx.Now()); err != nil {
+		return err
+	}
+	if u.Kind != noCodeForPerson {
+		return directory.ErrNoUser
+	}
+	return nil
+}
+
+func (s *SignIn) makeCode(ctx context.Context, by audit.Actor, ttl time.Duration, find func(*db.Tx) (directory.User, error)) (LoginLink, error) {
 	if err := by.MustAdmin(); err != nil {
-		return "", directory.User{}, err
+		return LoginLink{}, err
 	}
 	if ttl == 0 {
 		ttl = codeLife
 	}
 	if ttl < minCodeLife || ttl > maxCodeLife {
-		return "", directory.User{}, ErrCodeLife
+		return LoginLink{}, ErrCodeLife
 	}
-	var code string
-	var u directory.User
-	err := s.db.Write(ctx, func(tx *db.Tx) (err error) {
-		if u, err = directory.UserByName(tx, name); err != nil {
+	var l LoginLink
+	err := s.db.Write(ctx, func(tx *db.Tx) error {
+		u, err := find(tx)
+		if err != nil {
 			return err
 		}
-		if err := u.Active(); err != nil {
+		if err := codeFor(tx, &u); err != nil {
 			return err
 		}
-		if u.Kind != noCodeForPerson {
-			return directory.ErrNoUser
-		}
-		if err := before(tx, &u); err != nil {
-			return err
-		}
-		code = secret.Code(codeLength)
-		expires := tx.Now().Add(ttl)
+		code, expires := secret.Code(codeLength), tx.Now().Add(ttl)
+		l = LoginLink{Code: code, URL: s.CodeURL(code), User: u, ExpiresAt: expires}
 		tx.Do(`DELETE FROM login_codes WHERE user_id = $1 AND purpose = $2`, u.ID, codePurpose)
 		tx.Do(`INSERT INTO login_codes (hash, user_id, purpose, created_by, created_at, expires_at) VALUES ($1, $2, $3, $4, $5, $6)`,
 			s.codeHash(code), u.ID, codePurpose, by.UserID, tx.Now().UnixMicro(), expires.UnixMicro())
@@ -112,9 +138,9 @@ func (s *SignIn) makeCode(ctx context.Context, by audit.Actor, name string, ttl 
 		return nil
 	})
 	if err != nil {
-		return "", directory.User{}, err
+		return LoginLink{}, err
 	}
-	return code, u, nil
+	return l, nil
 }
 
 // RedeemLogin signs in whom the code was made for. The code is gone with it.

@@ -157,7 +157,7 @@ func (s *SignIn) userChanged(ctx context.Context, id string) error {
 			return err
 		}
 		by := audit.System("job")
-		if u.Active() != nil {
+		if u.Active(tx.Now()) != nil {
 			tx.Do(`DELETE FROM login_codes WHERE user_id = $1`, id)
 			_, err = end(tx, by, "user_gone", `user_id = $3`, id)
 			return err
