@@ -14,6 +14,7 @@ import (
 
 	"pocketid/internal/app"
 	"pocketid/internal/audit"
+	"pocketid/internal/db"
 	"pocketid/internal/dbtest"
 	"pocketid/internal/directory"
 	"pocketid/internal/oidc"
@@ -27,6 +28,7 @@ type House struct {
 	t   testing.TB
 	App *app.App
 
+	dsn   string
 	log   *log
 	peers int // how many machines there are, each with an address of its own
 }
@@ -68,7 +70,7 @@ func Config(t testing.TB, dsn string, settings ...string) app.Config {
 // the database for each five seconds that a test sleeps: see KeepKeys.
 func Open(t testing.TB, dsn string, settings ...string) *House {
 	t.Helper()
-	h := &House{t: t, log: &log{}}
+	h := &House{t: t, dsn: dsn, log: &log{}}
 	c := Config(t, dsn, settings...)
 	a, err := app.New(t.Context(), c, c.Logger(h.log))
 	if err != nil {
@@ -118,6 +120,17 @@ func (h *House) ErrorsExpected() { h.log.expected = true }
 func (h *House) Change(fn func(ctx context.Context, by audit.Actor, d *directory.Directory) error) {
 	h.t.Helper()
 	if err := fn(h.t.Context(), audit.System("cli"), h.App.Directory); err != nil {
+		h.t.Fatal(err)
+	}
+}
+
+// Rows is everything that the database holds.
+func (h *House) Rows() map[string][]string { h.t.Helper(); return dbtest.Rows(h.t, h.dsn) }
+
+// SQL brings about what no verb does yet, or what takes too long to wait for.
+func (h *House) SQL(statement string, args ...any) {
+	h.t.Helper()
+	if err := h.App.DB.Write(h.t.Context(), func(tx *db.Tx) error { tx.Do(statement, args...); return nil }); err != nil {
 		h.t.Fatal(err)
 	}
 }

@@ -51,7 +51,7 @@ var House = Plan{
 		"app":       "audit db directory edge fault i18n jobs jose oidc secret settings signin web",
 
 		"dbtest":  "db secret",
-		"apptest": "app audit dbtest directory jose oidc secret",
+		"apptest": "app audit db dbtest directory jose oidc secret",
 
 		"cmd/pocket-id":          "app audit directory jose oidc",
 		"examples/relying-party": "",

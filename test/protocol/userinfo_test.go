@@ -11,7 +11,6 @@ import (
 	"pocketid/internal/apptest"
 	"pocketid/internal/audit"
 	"pocketid/internal/directory"
-	"pocketid/internal/oidc"
 )
 
 const userinfoPath = "/api/oidc/userinfo"
@@ -161,53 +160,6 @@ func TestClaimsOfScopes_OIDC_Core_5_4(t *testing.T) {
 		f, code := shop.Authorize(nameless)
 		if _, info := shop.Userinfo(f.Exchange(code).AccessToken); info["family_name"] != nil || info["given_name"] != "bob" {
 			t.Errorf("a name that is not there: %v", info)
-		}
-	})
-}
-
-// What ends: each of these is felt at the next request, everywhere (RFC 6750 §3.1,
-// RFC 6749 §5.2).
-func TestWhatIsTakenBackIsDeadAtOnce(t *testing.T) { // threats 3, 21
-	apptest.Both(t, func(t *testing.T, h *apptest.House) {
-		admin := h.SetUp()
-		for name, end := range map[string]func(p *apptest.Person, c *apptest.Client){
-			"the person is deleted": func(p *apptest.Person, _ *apptest.Client) {
-				h.Change(func(ctx context.Context, by audit.Actor, d *directory.Directory) error {
-					return d.Delete(ctx, by, p.ID)
-				})
-			},
-			"the person is disabled": func(p *apptest.Person, _ *apptest.Client) { h.Disable(p) },
-			"the application is deleted": func(_ *apptest.Person, c *apptest.Client) {
-				if page := admin.Submit("/settings/admin/oidc-clients/"+c.ID+"/delete", form("name", c.ID)); page.Status != http.StatusOK {
-					t.Errorf("delete: %s", page)
-				}
-			},
-			"the application is for a group now": func(_ *apptest.Person, c *apptest.Client) {
-				edit := oidc.ClientEdit{Name: "closed", RedirectURIs: []oidc.URI{{URI: c.RedirectURI}}, GroupRestricted: true}
-				if _, err := h.App.OIDC.EditClient(t.Context(), audit.System("cli"), c.ID, edit); err != nil {
-					t.Error(err)
-				}
-			},
-		} {
-			word := strings.ReplaceAll(name, " ", "-")[4:]
-			p, c := h.User("u"+word[:10]+word[len(word)-3:]), h.Client(word)
-			f, code := c.Authorize(p)
-			tokens := f.Exchange(code)
-			waiting, unused := c.Authorize(p)
-			if status, _ := c.Userinfo(tokens.AccessToken); status != http.StatusOK {
-				t.Fatalf("%s: before: %d", name, status)
-			}
-			end(p, c)
-			if status, _ := c.Userinfo(tokens.AccessToken); status != http.StatusUnauthorized {
-				t.Errorf("%s: userinfo: %d", name, status)
-			}
-			if got := c.Refresh(tokens.RefreshToken); got.Error != "invalid_grant" && got.Error != "invalid_client" {
-				t.Errorf("%s: refresh: %+v", name, got)
-			}
-			if got := waiting.Redeem(unused); got.Error != "invalid_grant" && got.Error != "invalid_client" {
-				t.Errorf("%s: a code: %+v", name, got)
-			}
-			time.Sleep(time.Minute)
 		}
 	})
 }
