@@ -89,7 +89,9 @@ func (c *checker) file(pkg string, f File) {
 		return
 	}
 	c.clock(where, pkg, tree)
-	c.tables(where, pkg, tree)
+	if pkg != "dbtest" { // which compares whole databases
+		c.tables(where, pkg, tree)
+	}
 	c.names(where, pkg, tree)
 }
 

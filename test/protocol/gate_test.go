@@ -73,7 +73,9 @@ func (v *visit) hold(scopes string) (k held) {
 }
 
 func (v *visit) members(ids ...string) {
-	v.h.Change(func(ctx context.Context, by audit.Actor, d *directory.Directory) error { return d.SetMembers(ctx, by, v.group, ids) })
+	v.h.Change(func(ctx context.Context, by audit.Actor, d *directory.Directory) error {
+		return d.SetMembers(ctx, by, v.group, ids)
+	})
 }
 
 func (v *visit) edit(change func(*oidc.ClientEdit)) {
@@ -195,7 +197,9 @@ func TestTheGate(t *testing.T) { // threats 3, 21, 62
 		{"nothing", func(*visit) {}, allIsWell, "", "code", nil, ""},
 		{"the person is disabled", disabled(true), out, "", "/login", disabled(false), out},
 		{"the person is deleted", func(v *visit) {
-			v.h.Change(func(ctx context.Context, by audit.Actor, d *directory.Directory) error { return d.Delete(ctx, by, v.person.ID) })
+			v.h.Change(func(ctx context.Context, by audit.Actor, d *directory.Directory) error {
+				return d.Delete(ctx, by, v.person.ID)
+			})
 		}, out, "", "/login", nil, ""},
 		{"the person leaves the group", func(v *visit) { v.members(v.admin.ID) }, refusedHere, "", "access_denied",
 			func(v *visit) { v.members(v.person.ID) }, revived},
