@@ -72,6 +72,8 @@ var (
 	UserProfileEdited = declare(ofPeople, "user.profile_edited")
 	UserLookEdited    = declare(ofPeople, "user.look_edited")
 	UserClaimsEdited  = declare(ofPeople, "user.claims_edited")
+	UserGroupsEdited  = declare(ofPeople, "user.groups_edited")
+	UserSignedOut     = declare(ofPeople, "user.signed_out_everywhere")
 	UserDisabled      = declare(ofPeople, "user.disabled")
 	UserEnabled       = declare(ofPeople, "user.enabled")
 	UserDeleted       = declare(ofPeople, "user.deleted")

@@ -21,13 +21,18 @@ const maxSessions = 200
 func (s *SignIn) Sessions(ctx context.Context, v Visitor) ([]Session, error) {
 	var list []Session
 	err := s.db.Read(ctx, func(tx *db.Tx) (err error) {
-		list, err = db.All(tx, (*Session).fields, `SELECT `+sessionColumns+` FROM sessions
-			WHERE user_id = $1 AND ended_at IS NULL AND expires_at > $2 AND created_at > $3
-			ORDER BY last_seen_at DESC NULLS LAST, id LIMIT $4`,
-			v.User.ID, tx.Now().UnixMicro(), max(v.User.ValidFrom.UnixMicro(), 0), maxSessions)
+		list, err = sessionsOf(tx, &v.User)
 		return err
 	})
 	return list, err
+}
+
+// sessionsOf are the living sessions of u, the last seen first.
+func sessionsOf(tx *db.Tx, u *directory.User) ([]Session, error) {
+	return db.All(tx, (*Session).fields, `SELECT `+sessionColumns+` FROM sessions
+		WHERE user_id = $1 AND ended_at IS NULL AND expires_at > $2 AND created_at > $3
+		ORDER BY last_seen_at DESC NULLS LAST, id LIMIT $4`,
+		u.ID, tx.Now().UnixMicro(), max(u.ValidFrom.UnixMicro(), 0), maxSessions)
 }
 
 // EndSession ends one of the visitor's sessions, which may be this one.
