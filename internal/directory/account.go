@@ -3,6 +3,7 @@ package directory
 import (
 	"context"
 	"errors"
+	"reflect"
 	"slices"
 	"strings"
 	"time"
@@ -275,12 +276,30 @@ func (u *User) Edit() UserEdit {
 // EditUser changes an account as an administrator. The last administrator
 // stays one.
 func (d *Directory) EditUser(ctx context.Context, by audit.Actor, id string, edit UserEdit) (User, error) {
+	return d.editUser(ctx, by, id, edit, func(UserEdit) error { return nil })
+}
+
+// ReviseUser is EditUser for somebody who saw the account as it was, or ErrStale.
+func (d *Directory) ReviseUser(ctx context.Context, by audit.Actor, id string, was, edit UserEdit) (User, error) {
+	return d.editUser(ctx, by, id, edit, func(is UserEdit) error {
+		same := is.ExpiresAt.Equal(was.ExpiresAt)
+		if is.ExpiresAt = was.ExpiresAt; !same || is != was {
+			return ErrStale
+		}
+		return nil
+	})
+}
+
+func (d *Directory) editUser(ctx context.Context, by audit.Actor, id string, edit UserEdit, check func(is UserEdit) error) (User, error) {
 	if err := by.MustAdmin(); err != nil {
 		return User{}, err
 	}
 	return d.change(ctx, by, id, audit.UserEdited, func(tx *db.Tx, s settings.Settings, u *User) error {
 		if u.LDAPID != "" {
 			return ErrManaged
+		}
+		if err := check(u.Edit()); err != nil {
+			return err
 		}
 		if err := u.name(edit.Username, edit.Email, edit.FirstName, edit.LastName, edit.DisplayName); err != nil {
 			return err
@@ -290,7 +309,14 @@ func (d *Directory) EditUser(ctx context.Context, by audit.Actor, id string, edi
 		}
 		expires := edit.ExpiresAt.UTC().Truncate(time.Microsecond)
 		if u.Admin && (!edit.Admin || !expires.IsZero() && u.ExpiresAt.IsZero()) {
-			if err := mustNotBeLastAdmin(tx, u); err != nil {
+			err := mustNotBeLastAdmin(tx, u)
+			if errors.Is(err, ErrLastAdmin) && !edit.Admin {
+				return ErrLastAdmin.At("admin")
+			}
+			if errors.Is(err, ErrLastAdmin) {
+				return ErrLastAdmin.At("expires_at")
+			}
+			if err != nil {
 				return err
 			}
 		}
@@ -310,6 +336,20 @@ func (d *Directory) EditUser(ctx context.Context, by audit.Actor, id string, edi
 
 // SetClaims replaces what is said about a user beside the standard claims.
 func (d *Directory) SetClaims(ctx context.Context, by audit.Actor, id string, claims map[string]any) (User, error) {
+	return d.setClaims(ctx, by, id, claims, func(map[string]any) error { return nil })
+}
+
+// ReplaceClaims is SetClaims for somebody who saw the claims as they were, or ErrStale.
+func (d *Directory) ReplaceClaims(ctx context.Context, by audit.Actor, id string, was, claims map[string]any) (User, error) {
+	return d.setClaims(ctx, by, id, claims, func(is map[string]any) error {
+		if len(is)+len(was) > 0 && !reflect.DeepEqual(is, was) {
+			return ErrStale
+		}
+		return nil
+	})
+}
+
+func (d *Directory) setClaims(ctx context.Context, by audit.Actor, id string, claims map[string]any, check func(is map[string]any) error) (User, error) {
 	if err := by.MustAdmin(); err != nil {
 		return User{}, err
 	}
@@ -317,6 +357,9 @@ func (d *Directory) SetClaims(ctx context.Context, by audit.Actor, id string, cl
 		return User{}, err
 	}
 	return d.change(ctx, by, id, audit.UserClaimsEdited, func(_ *db.Tx, _ settings.Settings, u *User) error {
+		if err := check(u.Claims); err != nil {
+			return err
+		}
 		if u.Claims = claims; claims == nil {
 			u.Claims = map[string]any{}
 		}

@@ -1,6 +1,7 @@
 package directory
 
 import (
+	"cmp"
 	"context"
 	"errors"
 	"slices"
@@ -35,6 +36,9 @@ type Group struct {
 	CreatedAt    time.Time
 	UpdatedAt    time.Time
 }
+
+// Called is what to call g on a page.
+func (g *Group) Called() string { return cmp.Or(g.FriendlyName, g.Name) }
 
 const groupColumns = `id, name, name_key, friendly_name, friendly_key, claims, ldap_id, created_at, updated_at`
 

@@ -135,3 +135,20 @@ func (d *Directory) Purge(ctx context.Context, id string) error {
 	}
 	return err
 }
+
+// LastAdmin reports whether the user with this id is the only administrator who can
+// come in.
+func (d *Directory) LastAdmin(ctx context.Context, id string) (last bool, err error) {
+	err = d.db.Read(ctx, func(tx *db.Tx) error {
+		u, err := UserByID(tx, id)
+		if err != nil {
+			return err
+		}
+		err = mustNotBeLastAdmin(tx, &u)
+		if last = errors.Is(err, ErrLastAdmin); last {
+			return nil
+		}
+		return err
+	})
+	return last, err
+}
