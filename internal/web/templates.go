@@ -51,6 +51,10 @@ var pages = map[string]kind{
 	"profile":        {"house", profilePage{}},
 	"sessions":       {"house", sessionsPage{}},
 	"sessions-end":   {"house", sessionsEndPage{}},
+	"user":           {"house", userPage{}},
+	"user-demote":    {"house", userDemotePage{}},
+	"user-passkey":   {"house", userPasskeyPage{}},
+	"user-signout":   {"house", userSignOutPage{}},
 }
 
 // sets holds one set of templates for each locale, made when it is first needed.

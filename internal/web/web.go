@@ -83,6 +83,7 @@ func (x *Web) Routes() []edge.Route {
 		x.accountRoutes(),
 		x.allowedRoutes(),
 		x.adminRoutes(),
+		x.userRoutes(),
 	)
 }
 
