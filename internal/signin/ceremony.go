@@ -66,7 +66,11 @@ type terms struct {
 	UserVerification string `json:"userVerification"`
 	Attachment       string `json:"attachment,omitempty"`
 	DeviceBoundOnly  bool   `json:"deviceBoundOnly,omitempty"`
-	IdleMinutes      int    `json:"idleMinutes"`
+	// Denied are AAGUIDs of which no new passkey is accepted.
+	Denied []string `json:"denied,omitempty"`
+	// Related are origins that count beside those of the house.
+	Related     []string `json:"related,omitempty"`
+	IdleMinutes int      `json:"idleMinutes"`
 }
 
 func (t terms) idle() time.Duration { return time.Duration(t.IdleMinutes) * time.Minute }
@@ -83,13 +87,19 @@ func (c *ceremony) fields() []any {
 // newTerms are the terms of a ceremony that begins under the settings s.
 func newTerms(s settings.Settings) terms {
 	t := terms{Challenge: secret.Token(), UserVerification: "required", DeviceBoundOnly: !s.WebauthnAllowSyncedPasskeys,
-		IdleMinutes: max(int(s.SessionDuration), 1)}
+		Related: s.RelatedOrigins, IdleMinutes: max(int(s.SessionDuration), 1)}
 	if s.WebauthnUserVerification == "preferred" {
 		t.UserVerification = "preferred"
 	}
 	if a := s.WebauthnAuthenticatorAttachment; a == "platform" || a == "cross-platform" {
 		t.Attachment = a
 	}
+	return t
+}
+
+// forNew are the terms t with what counts only for passkeys that are made.
+func (t terms) forNew(s settings.Settings) terms {
+	t.Denied = s.WebauthnDeniedAAGUIDs
 	return t
 }
 

@@ -92,11 +92,11 @@ func TestCeremonyBelongsToItsSession(t *testing.T) {
 		wants(t, "a step-up finished by another user", err, ErrCeremony)
 
 		must(t, ada.stepUp(k, PurposePasskeys))
-		add, err := h.BeginAdd(t.Context(), ada.visitor, ada.cookie)
+		add, err := h.BeginAdd(t.Context(), ada.visitor, ada.cookie, "")
 		must(t, err)
 		_, err = h.FinishAdd(t.Context(), bob.visitor, ada.cookie, add.ID, newKey().create(t, add.Options), bob.seen)
 		wants(t, "a passkey added in another's session", err, ErrCeremony)
-		add, err = h.BeginAdd(t.Context(), ada.visitor, ada.cookie)
+		add, err = h.BeginAdd(t.Context(), ada.visitor, ada.cookie, "")
 		must(t, err)
 		_, err = h.FinishSetup(t.Context(), ada.cookie, ada.seen, add.ID, newKey().create(t, add.Options))
 		wants(t, "an added passkey finished as a set-up", err, ErrCeremony)
@@ -164,7 +164,7 @@ func TestOptionsOfSignIn(t *testing.T) {
 		if _, ok := o["allowCredentials"]; ok { // threats 48: it tells nobody who has a passkey
 			t.Errorf("the options name credentials: %s", c.Options)
 		}
-		if hints, _ := json.Marshal(o["hints"]); string(hints) != `["hybrid"]` {
+		if hints, _ := json.Marshal(o["hints"]); string(hints) != `["hybrid","security-key"]` {
 			t.Errorf("the hints are %s", hints)
 		}
 		if c.ExpiresIn != 300 {

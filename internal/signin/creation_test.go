@@ -104,7 +104,7 @@ func (h *house) adding(t *testing.T) func(m made) error {
 	b.byCode(name)
 	return func(m made) error {
 		t.Helper()
-		c, err := h.BeginAdd(t.Context(), b.visitor, b.cookie)
+		c, err := h.BeginAdd(t.Context(), b.visitor, b.cookie, "")
 		must(t, err)
 		_, err = h.FinishAdd(t.Context(), b.visitor, b.cookie, c.ID, m.answer(t, c.Options), b.seen)
 		if err == nil {
@@ -197,7 +197,7 @@ func TestOptionsOfANewPasskey(t *testing.T) {
 		h.user("ada")
 		ada := h.browser()
 		ada.byCode("ada")
-		c, err := h.BeginAdd(t.Context(), ada.visitor, ada.cookie)
+		c, err := h.BeginAdd(t.Context(), ada.visitor, ada.cookie, "")
 		must(t, err)
 		var o map[string]any
 		must(t, json.Unmarshal(c.Options, &o))
@@ -218,7 +218,7 @@ func TestOptionsOfANewPasskey(t *testing.T) {
 		k := deviceBound()
 		bob := h.person("bob", k)
 		must(t, bob.stepUp(k, PurposePasskeys))
-		c, err = h.BeginAdd(t.Context(), bob.visitor, bob.cookie)
+		c, err = h.BeginAdd(t.Context(), bob.visitor, bob.cookie, "")
 		must(t, err)
 		if !strings.Contains(string(c.Options), `"excludeCredentials":[{"type":"public-key","id":"`+b64.EncodeToString(k.cred.ID)+`"`) {
 			t.Errorf("the options do not exclude what is there: %s", c.Options)

@@ -286,7 +286,7 @@ func (b *browser) stepUp(k *key, purpose string) error {
 func (b *browser) add(k *key) (Passkey, error) {
 	b.h.t.Helper()
 	time.Sleep(time.Second)
-	c, err := b.h.BeginAdd(ctxOf(b), b.visitor, b.cookie)
+	c, err := b.h.BeginAdd(ctxOf(b), b.visitor, b.cookie, "")
 	if err != nil {
 		return Passkey{}, err
 	}

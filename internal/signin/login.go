@@ -4,9 +4,12 @@ import (
 	"context"
 	"errors"
 
+	"github.com/go-webauthn/webauthn/protocol"
+
 	"pocketid/internal/audit"
 	"pocketid/internal/db"
 	"pocketid/internal/directory"
+	"pocketid/internal/fault"
 	"pocketid/internal/settings"
 )
 
@@ -44,7 +47,7 @@ func (s *SignIn) FinishSignIn(ctx context.Context, browser []byte, seen Seen, id
 		by := nobody(ctx, seen)
 		p, err := s.use(tx, c, a, seen)
 		if err != nil {
-			return refuse(tx, by, kindSignIn, &p, err)
+			return refuse(tx, by, kindSignIn, &p, told(a, &p, err))
 		}
 		u, err := directory.TouchSignIn(tx, p.UserID)
 		if errors.Is(err, directory.ErrNoUser) {
@@ -59,6 +62,7 @@ func (s *SignIn) FinishSignIn(ctx context.Context, browser []byte, seen Seen, id
 			return err
 		}
 		by.SessionID = l.Visitor.Session.ID
+		l.CrossDevice = a.AuthenticatorAttachment == protocol.CrossPlatform
 		audit.Record(tx, by, audit.Event{Name: audit.SignIn, Object: userObject(&u), User: u.ID,
 			Data: map[string]any{"passkey": p.ID, "passkeyName": p.Name, "session": l.Visitor.Session.ID}})
 		return nil
@@ -67,4 +71,15 @@ func (s *SignIn) FinishSignIn(ctx context.Context, browser []byte, seen Seen, id
 		return Login{}, err
 	}
 	return l, nil
+}
+
+// told is what is said of a refusal at sign-in. Until a signature shows that
+// somebody holds the passkey, they hear the same of every credential id, known
+// here or not: browsers pass the answer on to passkey managers, and whoever
+// tries ids must not learn from it which of them exist.
+func told(a assertion, p *Passkey, err error) error {
+	if f, ok := errors.AsType[*fault.Error](err); !ok || f.Kind == fault.Internal || f.Kind == fault.Unavailable || p.ID == "" || a.signed(p) {
+		return err
+	}
+	return ErrPasskeyUnknown.Because("%w", err)
 }

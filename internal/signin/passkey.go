@@ -27,7 +27,9 @@ var (
 )
 
 const (
-	maxPasskeys    = 50 // of one account: all of them travel in options
+	// maxPasskeys is how many an account may have: all of them travel in options.
+	// An imported account may have more, so lists are read one further.
+	maxPasskeys    = 50
 	maxPasskeyName = 50
 	// usedEvery is how often "last used" is written at most, when nothing else
 	// of the passkey changes.
@@ -88,7 +90,7 @@ func (p *Passkey) object() audit.Object {
 
 func passkeysOf(tx *db.Tx, userID string) ([]Passkey, error) {
 	return db.All(tx, (*Passkey).fields, `SELECT `+passkeyColumns+` FROM passkeys WHERE user_id = $1
-		ORDER BY created_at NULLS LAST, id LIMIT $2`, userID, maxPasskeys)
+		ORDER BY created_at NULLS LAST, id LIMIT $2`, userID, maxPasskeys+1)
 }
 
 func countPasskeys(tx *db.Tx, userID string) (n int, err error) {
@@ -267,8 +269,9 @@ func mayAdd(tx *db.Tx, v Visitor) error {
 	return nil
 }
 
-// BeginAdd begins to add a passkey to the visitor's account.
-func (s *SignIn) BeginAdd(ctx context.Context, v Visitor, browser []byte) (Ceremony, error) {
+// BeginAdd begins to add a passkey to the visitor's account. hint says where it
+// should lie, as for BeginSignIn.
+func (s *SignIn) BeginAdd(ctx context.Context, v Visitor, browser []byte, hint string) (Ceremony, error) {
 	var c Ceremony
 	err := s.db.Write(ctx, func(tx *db.Tx) error {
 		now, err := v.again(tx)
@@ -289,10 +292,10 @@ func (s *SignIn) BeginAdd(ctx context.Context, v Visitor, browser []byte) (Cerem
 		if len(have) >= maxPasskeys {
 			return ErrTooManyPasskeys
 		}
-		t := newTerms(set)
+		t := newTerms(set).forNew(set)
 		of := person{now.User.ID, now.User.Username, now.User.Name()}
 		c, err = begin(tx, ceremony{kind: kindAdd, browser: browser, userID: now.User.ID, sessionID: now.Session.ID, terms: t},
-			s.creationOptions(t, set.AppName, of, have))
+			s.creationOptions(t, set.AppName, of, have, hint))
 		return err
 	})
 	return c, err

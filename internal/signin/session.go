@@ -203,6 +203,9 @@ type Login struct {
 	Visitor Visitor
 	// MaxAge is how long the browser may keep the handle.
 	MaxAge time.Duration
+	// CrossDevice says that the passkey came from another device, as the browser
+	// tells it: a phone or a security key.
+	CrossDevice bool
 }
 
 // proof is how somebody proved who they are.

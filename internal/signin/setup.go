@@ -145,9 +145,9 @@ func (s *SignIn) BeginSetup(ctx context.Context, browser []byte, token string, p
 		if err != nil {
 			return err
 		}
-		t := newTerms(set)
+		t := newTerms(set).forNew(set)
 		c, err = begin(tx, ceremony{kind: kindSetup, browser: browser, userID: n.ID, terms: t, profile: p},
-			s.creationOptions(t, set.AppName, person{n.ID, u.Username, u.Name()}, nil))
+			s.creationOptions(t, set.AppName, person{n.ID, u.Username, u.Name()}, nil, ""))
 		return err
 	})
 	return c, err

@@ -2,6 +2,7 @@ package signin
 
 import (
 	"bytes"
+	"crypto/sha256"
 	"encoding/base64"
 	"encoding/hex"
 	"fmt"
@@ -32,6 +33,8 @@ var (
 	ErrAttachment = fault.New(fault.Invalid, "passkey_attachment_not_allowed")
 	// ErrNotDiscoverable refuses a passkey that could not be found at sign-in.
 	ErrNotDiscoverable = fault.New(fault.Invalid, "passkey_not_discoverable")
+	// ErrModel refuses a model that the settings exclude.
+	ErrModel = fault.New(fault.Invalid, "passkey_model_not_allowed")
 	// ErrAlgorithm refuses a key that is of no kind used here.
 	ErrAlgorithm = fault.New(fault.Invalid, "passkey_algorithm_not_allowed")
 )
@@ -52,15 +55,20 @@ const (
 	maxTransports   = 8
 )
 
-// hints are what a page may say about the authenticator it expects (WebAuthn
-// §5.8.7). Others are ignored.
-var hints = []string{"client-device", "security-key", "hybrid"}
+// hints are what a page may say about the authenticator it expects, with what
+// the browser is told then (WebAuthn §5.8.7). Who has the passkey elsewhere may
+// have it on a phone or on a key. Others are ignored.
+var hints = map[string][]protocol.PublicKeyCredentialHints{
+	"client-device": {protocol.PublicKeyCredentialHintClientDevice},
+	"hybrid":        {protocol.PublicKeyCredentialHintHybrid, protocol.PublicKeyCredentialHintSecurityKey},
+	"security-key":  {protocol.PublicKeyCredentialHintSecurityKey, protocol.PublicKeyCredentialHintHybrid},
+}
 
 // requestOptions are the options of an assertion: by any passkey of this house
 // when none are listed.
 func (s *SignIn) requestOptions(t terms, passkeys []Passkey, hint string) protocol.PublicKeyCredentialRequestOptions {
 	return protocol.PublicKeyCredentialRequestOptions{Challenge: challenge(t), Timeout: int(ceremonyLife.Milliseconds()),
-		RelyingPartyID: s.rpID, AllowedCredentials: descriptors(passkeys), Hints: hintList(hint),
+		RelyingPartyID: s.rpID, AllowedCredentials: descriptors(passkeys), Hints: hints[hint],
 		UserVerification: protocol.UserVerificationRequirement(t.UserVerification)}
 }
 
@@ -69,7 +77,13 @@ type person struct{ id, username, name string }
 
 // creationOptions are the options of a registration. The user handle is the
 // text of the user's id, so that passkeys of an imported house go on working.
-func (s *SignIn) creationOptions(t terms, appName string, of person, exclude []Passkey) protocol.PublicKeyCredentialCreationOptions {
+// hint is what the person would like; the attachment of the terms is the rule
+// and comes before it. Browsers that know no hints go by the attachment.
+func (s *SignIn) creationOptions(t terms, appName string, of person, exclude []Passkey, hint string) protocol.PublicKeyCredentialCreationOptions {
+	attachment := protocol.PublicKeyCredentialHints(hint).AuthenticatorAttachment()
+	if rule := protocol.AuthenticatorAttachment(t.Attachment); rule != "" && rule != attachment {
+		attachment, hint = rule, map[protocol.AuthenticatorAttachment]string{protocol.Platform: "client-device", protocol.CrossPlatform: "security-key"}[rule]
+	}
 	return protocol.PublicKeyCredentialCreationOptions{
 		RelyingParty:          protocol.RelyingPartyEntity{CredentialEntity: protocol.CredentialEntity{Name: appName}, ID: s.rpID},
 		User:                  protocol.UserEntity{CredentialEntity: protocol.CredentialEntity{Name: of.username}, DisplayName: of.name, ID: protocol.URLEncodedBase64(of.id)},
@@ -78,10 +92,11 @@ func (s *SignIn) creationOptions(t terms, appName string, of person, exclude []P
 		Timeout:               int(ceremonyLife.Milliseconds()),
 		CredentialExcludeList: descriptors(exclude),
 		AuthenticatorSelection: protocol.AuthenticatorSelection{
-			AuthenticatorAttachment: protocol.AuthenticatorAttachment(t.Attachment),
+			AuthenticatorAttachment: attachment,
 			RequireResidentKey:      protocol.ResidentKeyRequired(),
 			ResidentKey:             protocol.ResidentKeyRequirementRequired,
 			UserVerification:        protocol.UserVerificationRequirement(t.UserVerification)},
+		Hints:       hints[hint],
 		Attestation: protocol.PreferNoAttestation,
 		Extensions:  protocol.AuthenticationExtensions{CredProps: true},
 	}
@@ -90,13 +105,6 @@ func (s *SignIn) creationOptions(t terms, appName string, of person, exclude []P
 func challenge(t terms) protocol.URLEncodedBase64 {
 	b, _ := base64.RawURLEncoding.DecodeString(t.Challenge) // it came from secret.Token
 	return b
-}
-
-func hintList(hint string) []protocol.PublicKeyCredentialHints {
-	if !slices.Contains(hints, hint) {
-		return nil
-	}
-	return []protocol.PublicKeyCredentialHints{protocol.PublicKeyCredentialHints(hint)}
 }
 
 func descriptors(passkeys []Passkey) []protocol.CredentialDescriptor {
@@ -135,13 +143,13 @@ func parseAssertion(answer []byte) (assertion, error) {
 // there (WebAuthn §7.2).
 func (s *SignIn) check(a assertion, t terms, p *Passkey) error {
 	flags := a.Response.AuthenticatorData.Flags
-	if err := s.checkOrigin(&a.Response.CollectedClientData); err != nil {
+	if err := s.checkOrigin(&a.Response.CollectedClientData, t); err != nil {
 		return err
 	}
 	if t.UserVerification == "required" && !flags.HasUserVerified() {
 		return ErrUserVerification
 	}
-	if err := a.Verify(t.Challenge, s.rpID, "", s.origins, nil, nil, protocol.TopOriginExplicitVerificationMode,
+	if err := a.Verify(t.Challenge, s.rpID, "", s.originsOf(t), nil, nil, protocol.TopOriginExplicitVerificationMode,
 		false, t.UserVerification == "required", true, p.PublicKey, protocol.SignaturePolicy{}); err != nil {
 		return ErrProof.Because("verify the assertion: %w", err)
 	}
@@ -151,10 +159,27 @@ func (s *SignIn) check(a assertion, t terms, p *Passkey) error {
 	return nil
 }
 
-// checkOrigin wants the origin exactly as this house writes its own and a page
-// that is in nobody else's frame. The library compares more leniently.
-func (s *SignIn) checkOrigin(c *protocol.CollectedClientData) error {
-	if !slices.Contains(s.origins, c.Origin) {
+// signed reports whether a has a signature by the key of p, whatever it says.
+func (a assertion) signed(p *Passkey) bool {
+	key, err := webauthncose.ParsePublicKey(p.PublicKey)
+	if err != nil {
+		return false
+	}
+	raw := &a.Raw.AssertionResponse
+	hash := sha256.Sum256(raw.ClientDataJSON)
+	ok, err := webauthncose.VerifySignature(key, slices.Concat([]byte(raw.AuthenticatorData), hash[:]), raw.Signature)
+	return ok && err == nil
+}
+
+// originsOf are the pages whose ceremonies count: ours, and those that the
+// settings named when the ceremony began (WebAuthn §5.11). Nothing else in the
+// house asks for related origins: they open no cookie, no redirect and no page.
+func (s *SignIn) originsOf(t terms) []string { return slices.Concat(s.origins, t.Related) }
+
+// checkOrigin wants the origin exactly as this house writes it and a page that
+// is in nobody else's frame. The library compares more leniently.
+func (s *SignIn) checkOrigin(c *protocol.CollectedClientData, t terms) error {
+	if !slices.Contains(s.originsOf(t), c.Origin) {
 		return ErrProof.Because("the ceremony ran on %q", c.Origin)
 	}
 	if c.CrossOrigin || c.TopOrigin != "" {
@@ -185,7 +210,7 @@ func parseCreation(answer []byte) (creation, error) {
 func (s *SignIn) passkey(c creation, t terms) (Passkey, error) {
 	data := &c.Response.AttestationObject.AuthData
 	flags := data.Flags
-	if err := s.checkOrigin(&c.Response.CollectedClientData); err != nil {
+	if err := s.checkOrigin(&c.Response.CollectedClientData, t); err != nil {
 		return Passkey{}, err
 	}
 	if t.UserVerification == "required" && !flags.HasUserVerified() {
@@ -195,7 +220,7 @@ func (s *SignIn) passkey(c creation, t terms) (Passkey, error) {
 	if err != nil {
 		return Passkey{}, err
 	}
-	if _, err := c.Verify(t.Challenge, s.rpID, s.origins, nil, nil, protocol.TopOriginExplicitVerificationMode,
+	if _, err := c.Verify(t.Challenge, s.rpID, s.originsOf(t), nil, nil, protocol.TopOriginExplicitVerificationMode,
 		false, t.UserVerification == "required", true, nil, algorithms, protocol.AttestationPolicy{}, protocol.SignaturePolicy{}); err != nil {
 		return Passkey{}, ErrProof.Because("verify the new credential: %w", err)
 	}
@@ -206,6 +231,8 @@ func (s *SignIn) passkey(c creation, t terms) (Passkey, error) {
 		return Passkey{}, ErrSynced
 	case t.Attachment != "" && string(c.AuthenticatorAttachment) != t.Attachment:
 		return Passkey{}, ErrAttachment.Because("wanted %s, got %q", t.Attachment, c.AuthenticatorAttachment)
+	case slices.Contains(t.Denied, aaguidText(data.AttData.AAGUID)):
+		return Passkey{}, ErrModel.Because("the AAGUID is %s", aaguidText(data.AttData.AAGUID))
 	case len(c.RawID) == 0 || len(c.RawID) > maxCredentialID:
 		return Passkey{}, ErrAnswer.Because("the credential id has %d bytes", len(c.RawID))
 	}

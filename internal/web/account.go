@@ -152,7 +152,7 @@ func (x *Web) passkeyBegin(w http.ResponseWriter, r *http.Request) error {
 	if err := edge.ReadJSON(r, &in); err != nil {
 		return err
 	}
-	c, err := x.signin.BeginAdd(r.Context(), visitor(r), edge.BrowserHash(r))
+	c, err := x.signin.BeginAdd(r.Context(), visitor(r), edge.BrowserHash(r), in.Hint)
 	if err != nil {
 		return err
 	}

@@ -74,6 +74,7 @@ func (x *Web) Routes() []edge.Route {
 	return slices.Concat(
 		[]edge.Route{x.assets.Route()},
 		x.frameRoutes(),
+		x.wellKnownRoutes(),
 		x.loginRoutes(),
 		x.againRoutes(),
 		x.codeRoutes(),
