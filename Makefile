@@ -1,11 +1,12 @@
 # make          checks and tests everything
 # make run      runs the server at http://localhost:1411
+# make bench    measures the server and prints tables; see docs/benchmarks.md
 # make golden   writes the golden files anew; look at the difference before you commit it
 
 GO      ?= go
 VERSION ?= $(shell git describe --tags --always --dirty 2>/dev/null || echo unknown)
 
-.PHONY: all run build check test short race golden fmt clean
+.PHONY: all run build check test short race bench golden fmt clean
 
 all: check test
 
@@ -29,6 +30,9 @@ short:
 # The packages in which goroutines meet, under the race detector.
 race:
 	@test/run.sh -race -count=1 -timeout=20m ./internal/... ./test/protocol/...
+
+bench: build
+	$(GO) run ./test/bench -binary build/pocket-id
 
 golden:
 	@test/golden.sh

@@ -22,5 +22,6 @@ func serve(ctx context.Context, p *process, args []string) error {
 		return err
 	}
 	defer a.Close()
+	instrument(a)
 	return a.Run(ctx)
 }
