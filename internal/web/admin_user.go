@@ -1,6 +1,7 @@
 package web
 
 import (
+	"cmp"
 	"encoding/json"
 	"errors"
 	"net/http"
@@ -51,6 +52,7 @@ type userPage struct {
 // A userForm is the profile as it was typed.
 type userForm struct {
 	directory.UserEdit
+	LastDay string // on which the account works, as it was typed
 	// Was is the account as this form first showed it, as JSON.
 	Was string
 	// Meanwhile is what somebody else has changed since.
@@ -123,7 +125,7 @@ func userFormOf(u *directory.User) userForm {
 	if err != nil {
 		panic("web: an account is always JSON")
 	}
-	return userForm{UserEdit: edit, Was: string(was)}
+	return userForm{UserEdit: edit, LastDay: lastDay(edit.ExpiresAt), Was: string(was)}
 }
 
 // languagesFor are the languages of the house, and the one that an account has beside
@@ -142,11 +144,13 @@ func languagesFor(words *i18n.Locale, chosen string) []languageChoice {
 }
 
 // read sets the profile to what was typed. What the page does not show stays.
-func (f *userForm) read(form url.Values) {
+func (f *userForm) read(form url.Values) (err error) {
 	f.Username, f.Email = strings.TrimSpace(form.Get("username")), strings.TrimSpace(form.Get("email"))
 	f.FirstName, f.LastName, f.DisplayName = strings.TrimSpace(form.Get("first_name")), strings.TrimSpace(form.Get("last_name")), strings.TrimSpace(form.Get("display_name"))
 	f.EmailVerified, f.Admin, f.Locale = form.Has("email_verified"), form.Has("admin"), form.Get("locale")
-	f.Was = form.Get("was")
+	f.Was, f.LastDay = form.Get("was"), strings.TrimSpace(form.Get("expires_at"))
+	f.ExpiresAt, err = endOf("expires_at", f.LastDay, f.was().ExpiresAt)
+	return err
 }
 
 // was is the account as the form first showed it. What is no account of ours is like
@@ -169,9 +173,9 @@ func (x *Web) userSave(w http.ResponseWriter, r *http.Request) error {
 		return err
 	}
 	typed := userFormOf(&u)
-	typed.read(form)
+	err = typed.read(form)
 	self := u.ID == actor(r).UserID && u.Admin && !typed.Admin
-	if self && !form.Has("sure") {
+	if err == nil && self && !form.Has("sure") {
 		last, err := x.directory.LastAdmin(r.Context(), u.ID)
 		if err != nil {
 			return err
@@ -180,7 +184,9 @@ func (x *Web) userSave(w http.ResponseWriter, r *http.Request) error {
 			return x.askDemote(w, r, &u, form)
 		}
 	}
-	_, err = x.directory.ReviseUser(r.Context(), actor(r), u.ID, typed.was(), typed.UserEdit)
+	if err == nil {
+		_, err = x.directory.ReviseUser(r.Context(), actor(r), u.ID, typed.was(), typed.UserEdit)
+	}
 	if err != nil {
 		problem := x.problem(r, err)
 		if problem == nil {
@@ -217,7 +223,7 @@ func (x *Web) askDemote(w http.ResponseWriter, r *http.Request, u *directory.Use
 		Frame:   Frame{Title: x.words(r).T("user_demote.title"), Area: "admin", Here: "users", Narrow: true},
 		Address: userPath(u.ID),
 	}
-	for _, name := range []string{"was", "username", "email", "email_verified", "first_name", "last_name", "display_name", "locale"} {
+	for _, name := range []string{"was", "username", "email", "email_verified", "first_name", "last_name", "display_name", "locale", "expires_at"} {
 		if form.Has(name) {
 			p.Fields = append(p.Fields, hiddenField{name, form.Get(name)})
 		}
@@ -237,7 +243,7 @@ func (f *userForm) catchUp(words *i18n.Locale, u *directory.User) {
 		if *typed == was {
 			*typed = is
 		}
-		f.Meanwhile = append(f.Meanwhile, meanwhile{words.T(key), is})
+		f.Meanwhile = append(f.Meanwhile, meanwhile{words.T(key), cmp.Or(is, words.T("meanwhile.empty"))})
 	}
 	flag := func(key string, typed *bool, was, is bool) {
 		if was == is {
@@ -260,5 +266,6 @@ func (f *userForm) catchUp(words *i18n.Locale, u *directory.User) {
 	flag("user.email_verified", &f.EmailVerified, was.EmailVerified, is.EmailVerified)
 	flag("user.admin", &f.Admin, was.Admin, is.Admin)
 	text("user.locale", &f.Locale, was.Locale, is.Locale)
+	text("user.expires", &f.LastDay, lastDay(was.ExpiresAt), lastDay(is.ExpiresAt))
 	f.Was = userFormOf(u).Was
 }
