@@ -26,6 +26,7 @@ import (
 type App struct {
 	DB        *db.DB
 	Jobs      *jobs.Runner
+	Audit     *audit.Log
 	Directory *directory.Directory
 	SignIn    *signin.SignIn
 	OIDC      *oidc.Provider
@@ -92,6 +93,8 @@ func (a *App) build(ctx context.Context) (err error) {
 	a.Jobs = jobs.New(a.DB)
 	keep := time.Duration(a.config.AuditRetentionDays) * 24 * time.Hour
 	a.Jobs.Purge("audit", func(tx *db.Tx, limit int) (int64, error) { return audit.Forget(tx, keep, limit) })
+	a.Jobs.Purge("audit.names", func(tx *db.Tx, limit int) (int64, error) { return audit.ForgetNames(tx, keep, limit) })
+	a.Audit = audit.New(a.DB, keep)
 	a.Directory = directory.New(a.DB)
 	a.Directory.Work(a.Jobs)
 	a.SignIn, err = signin.New(signin.Config{
@@ -124,7 +127,7 @@ func (a *App) serving(ctx context.Context) error {
 	}
 	var err error
 	a.Web, err = web.New(web.Config{
-		Directory: a.Directory, SignIn: a.SignIn, OIDC: a.OIDC,
+		Directory: a.Directory, SignIn: a.SignIn, OIDC: a.OIDC, Audit: a.Audit,
 		Settings: settings.Reader(a.DB), PublicURL: a.config.PublicURL, Version: a.config.Version,
 	})
 	if err != nil {

@@ -56,6 +56,9 @@ type Object struct {
 	Kind string // "user", "client", "session", "passkey"
 	ID   string
 	Name string
+	// Words are the folded beginnings by which its name is found in the log. Whoever
+	// makes, renames or removes a person, a group or a client says them.
+	Words []string
 }
 
 // An Event is one deed.
@@ -71,16 +74,17 @@ type Event struct {
 	Before, After, Data any
 }
 
-const columns = `id, at, event, object_kind, object_id, object_name, user_id, client_id, actor_id, actor_name, via,
-	address, user_agent, request_id, before, after, data`
-
 // Record notes that by did e. It is a part: nothing is noted unless tx
 // commits.
 func Record(tx *db.Tx, by Actor, e Event) {
-	tx.Do(`INSERT INTO audit (`+columns+`) VALUES (`+db.Marks(17)+`)`,
+	tx.Do(`INSERT INTO audit (`+entryColumns+`) VALUES (`+db.Marks(17)+`)`,
 		secret.ID(), tx.Now().UnixMicro(), e.Name.text, e.Object.Kind, e.Object.ID, e.Object.Name,
 		db.Text(&e.User), db.Text(&e.Client), db.Text(&by.UserID), by.Name, by.Via,
 		by.Address, by.UserAgent, by.RequestID, optional(e.Before), optional(e.After), optional(e.Data))
+	learn(tx, e.Object)
+	if e.Name.In(UserPurged, GroupDeleted, ClientDeleted) {
+		part(tx, e.Object)
+	}
 }
 
 // optional is v as JSON, or NULL when there is nothing.

@@ -3,6 +3,7 @@ package db
 import (
 	"context"
 	"database/sql"
+	"fmt"
 	"testing"
 	"testing/fstest"
 )
@@ -15,14 +16,17 @@ var (
 )
 
 // Grow makes the program know these migrations after its own until the test
-// ends.
-func Grow(t *testing.T, scripts map[string]string) {
+// ends. Their names end in _next.
+func Grow(t *testing.T, scripts ...string) {
 	files := fstest.MapFS{}
 	for _, m := range migrations {
 		files["migrations/"+m.name+".sql"] = &fstest.MapFile{Data: []byte(m.script)}
+		if m.postgres != "" {
+			files["migrations/"+m.name+".postgres.sql"] = &fstest.MapFile{Data: []byte(m.postgres)}
+		}
 	}
-	for name, script := range scripts {
-		files["migrations/"+name+".sql"] = &fstest.MapFile{Data: []byte(script)}
+	for i, script := range scripts {
+		files[fmt.Sprintf("migrations/%04d_next.sql", newest()+1+i)] = &fstest.MapFile{Data: []byte(script)}
 	}
 	old := migrations
 	migrations = loadMigrations(files)

@@ -5,6 +5,7 @@ import (
 	"context"
 	"database/sql"
 	"errors"
+	"fmt"
 	"os"
 	"path/filepath"
 	"slices"
@@ -192,9 +193,10 @@ func TestCommandMakesAndMigratesNothing(t *testing.T) {
 			}
 		}
 		dbtest.OpenDSN(t, dsn).Close()
-		db.Grow(t, map[string]string{"0002_next": `CREATE TABLE later (id TEXT PRIMARY KEY)`})
+		db.Grow(t, `CREATE TABLE later (id TEXT PRIMARY KEY)`)
+		newest := db.Newest()
 		_, err = db.Open(t.Context(), dsn, db.Beside)
-		refused(t, err, "schema 1", "schema 2")
+		refused(t, err, fmt.Sprintf("schema %d", newest-1), fmt.Sprintf("schema %d", newest))
 	})
 }
 
@@ -224,12 +226,12 @@ func TestNetworkFileSystemIsRefused(t *testing.T) {
 func TestNewerDatabaseIsRefused(t *testing.T) {
 	dbtest.Engines(t, func(t *testing.T, dsn string) {
 		t.Run("made by the newer program", func(t *testing.T) {
-			db.Grow(t, map[string]string{"0002_next": `CREATE TABLE later (id TEXT PRIMARY KEY)`, "0003_more": `ALTER TABLE later ADD COLUMN word TEXT`})
+			db.Grow(t, `CREATE TABLE later (id TEXT PRIMARY KEY)`, `ALTER TABLE later ADD COLUMN word TEXT`)
 			dbtest.OpenDSN(t, dsn).Close()
 		})
 		for _, mode := range []db.Mode{db.Serve, db.Beside} {
 			_, err := db.Open(t.Context(), dsn, mode)
-			refused(t, err, "schema 3", "up to 1", "newer")
+			refused(t, err, fmt.Sprintf("schema %d", db.Newest()+2), fmt.Sprintf("up to %d", db.Newest()), "newer")
 		}
 	})
 }
@@ -242,15 +244,15 @@ func TestMigrationOfAnExistingFileKeepsASnapshot(t *testing.T) {
 	}
 	write(t, d, func(tx *db.Tx) { tx.Do(things); tx.Do(`INSERT INTO counter (id, n) VALUES ('a', 7)`) })
 	d.Close()
-	kept := filepath.Join(filepath.Dir(path), "pocket-id.before-0002.db")
+	kept := filepath.Join(filepath.Dir(path), fmt.Sprintf("pocket-id.before-%04d.db", db.Newest()+1))
 	if _, err := os.Stat(kept); err == nil {
 		t.Error("a first start kept a snapshot of nothing")
 	}
 
 	// A migration that fails leaves all as it was, and its snapshot is replaced.
 	t.Run("a broken program", func(t *testing.T) {
-		db.Grow(t, map[string]string{"0002_next": `CREATE TABLE later (id TEXT PRIMARY KEY); INSERT INTO nowhere VALUES (1)`})
-		if _, err := db.Open(t.Context(), path, db.Serve); err == nil || !strings.Contains(err.Error(), "0002_next") {
+		db.Grow(t, `CREATE TABLE later (id TEXT PRIMARY KEY); INSERT INTO nowhere VALUES (1)`)
+		if _, err := db.Open(t.Context(), path, db.Serve); err == nil || !strings.Contains(err.Error(), "_next") {
 			t.Errorf("got %v", err)
 		}
 	})
@@ -265,7 +267,7 @@ func TestMigrationOfAnExistingFileKeepsASnapshot(t *testing.T) {
 	if err := os.WriteFile(kept+".part", []byte("half"), 0o600); err != nil {
 		t.Fatal(err)
 	}
-	db.Grow(t, map[string]string{"0002_next": `CREATE TABLE later (id TEXT PRIMARY KEY)`})
+	db.Grow(t, `CREATE TABLE later (id TEXT PRIMARY KEY)`)
 	d, err = db.Open(t.Context(), path, db.Serve)
 	if err != nil {
 		t.Fatal(err)

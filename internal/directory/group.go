@@ -191,7 +191,7 @@ func without(a, b []string) []string {
 }
 
 func groupObject(g *Group) audit.Object {
-	return audit.Object{Kind: "group", ID: g.ID, Name: g.Name}
+	return audit.Object{Kind: "group", ID: g.ID, Name: g.Name, Words: Beginnings(g.Name, g.FriendlyName)}
 }
 
 // Groups reads the groups that a user is in, by name.

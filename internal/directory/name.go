@@ -147,10 +147,15 @@ const (
 	maxWord  = 64 // characters
 )
 
-// words are the folded beginnings by which u is found: each name and the
-// address as a whole and from each word in it on. Scripts without spaces have
-// a word at each character.
+// words are the beginnings by which u is found.
 func words(u *User) []string {
+	return Beginnings(u.Username, u.Email, u.FirstName, u.LastName, u.DisplayName)
+}
+
+// Beginnings are the folded beginnings by which something with these names is found:
+// each name as a whole and from each word in it on. Scripts without spaces have a word
+// at each character.
+func Beginnings(names ...string) []string {
 	var out []string
 	add := func(s string) {
 		r := []rune(s)
@@ -161,7 +166,7 @@ func words(u *User) []string {
 			out = append(out, s)
 		}
 	}
-	for _, s := range []string{u.Username, u.Email, u.FirstName, u.LastName, u.DisplayName} {
+	for _, s := range names {
 		s = Fold(s)
 		add(s)
 		inWord := true // the whole is already there

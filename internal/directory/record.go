@@ -8,7 +8,9 @@ import (
 )
 
 // object names u in the log.
-func object(u *User) audit.Object { return audit.Object{Kind: "user", ID: u.ID, Name: u.Username} }
+func object(u *User) audit.Object {
+	return audit.Object{Kind: "user", ID: u.ID, Name: u.Username, Words: words(u)}
+}
 
 // account is what the log keeps of a user: all that can be changed by hand.
 func account(u *User) map[string]any {

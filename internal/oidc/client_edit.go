@@ -144,7 +144,7 @@ func (p *Provider) AddClient(ctx context.Context, by audit.Actor, edit ClientEdi
 			s.CreatedAt, plain = tx.Now(), text
 			insertSecret(tx, &s)
 		}
-		audit.Record(tx, by, audit.Event{Name: audit.ClientCreated, Object: c.object(), Client: c.ID, After: c.record()})
+		audit.Record(tx, by, audit.Event{Name: audit.ClientCreated, Object: c.named(), Client: c.ID, After: c.record()})
 		return nil
 	})
 	if conflict, ok := errors.AsType[*db.Conflict](err); ok && conflict.Column == "clients.id" {
@@ -183,7 +183,7 @@ func (p *Provider) EditClient(ctx context.Context, by audit.Actor, id string, ed
 		tx.Do(`UPDATE clients SET (`+clientColumns+`) = (`+db.Marks(len(fields))+`) WHERE id = $1`, fields...)
 		saveLists(tx, c)
 		was, is := differences(before, c.record())
-		audit.Record(tx, by, audit.Event{Name: audit.ClientEdited, Object: c.object(), Client: c.ID, Before: was, After: is})
+		audit.Record(tx, by, audit.Event{Name: audit.ClientEdited, Object: c.named(), Client: c.ID, Before: was, After: is})
 		jobs.Publish(tx, "client.changed", id)
 		return nil
 	})
@@ -209,7 +209,7 @@ func (p *Provider) DeleteClient(ctx context.Context, by audit.Actor, id string) 
 		tx.Do(`UPDATE grants SET revoked_at = $1, revoked_reason = 'client_deleted' WHERE client_id = $2 AND revoked_at IS NULL`,
 			db.Time(&now), id)
 		tx.Do(`DELETE FROM client_secrets WHERE client_id = $1`, id)
-		audit.Record(tx, by, audit.Event{Name: audit.ClientDeleted, Object: c.object(), Client: c.ID, Before: c.record()})
+		audit.Record(tx, by, audit.Event{Name: audit.ClientDeleted, Object: c.named(), Client: c.ID, Before: c.record()})
 		jobs.Publish(tx, "client.deleted", id)
 		return nil
 	})
@@ -242,6 +242,13 @@ func differences(before, after map[string]any) (was, is map[string]any) {
 }
 
 func (c *Client) object() audit.Object { return audit.Object{Kind: "client", ID: c.ID, Name: c.Name} }
+
+// named is object where the name of c may be new: the log learns to find it.
+func (c *Client) named() audit.Object {
+	o := c.object()
+	o.Words = directory.Beginnings(c.Name)
+	return o
+}
 
 // apply sets c to what edit says. The id stays.
 func (c *Client) apply(edit ClientEdit) {

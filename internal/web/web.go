@@ -18,6 +18,7 @@ import (
 	"slices"
 	"strings"
 
+	"pocketid/internal/audit"
 	"pocketid/internal/directory"
 	"pocketid/internal/edge"
 	"pocketid/internal/oidc"
@@ -30,6 +31,7 @@ type Config struct {
 	Directory *directory.Directory
 	SignIn    *signin.SignIn
 	OIDC      *oidc.Provider
+	Audit     *audit.Log
 	// Settings reads the settings as they are now.
 	Settings func(context.Context) (settings.Settings, error)
 	// PublicURL is where people find the house (APP_URL).
@@ -43,6 +45,7 @@ type Web struct {
 	directory *directory.Directory
 	signin    *signin.SignIn
 	oidc      *oidc.Provider
+	audit     *audit.Log
 	settings  func(context.Context) (settings.Settings, error)
 	public    *url.URL
 	version   string
@@ -54,10 +57,10 @@ type Web struct {
 // New makes the pages. Templates are parsed when somebody asks for a page; the tests
 // parse all of them.
 func New(c Config) (*Web, error) {
-	if c.Directory == nil || c.SignIn == nil || c.OIDC == nil || c.Settings == nil || c.PublicURL == nil {
+	if c.Directory == nil || c.SignIn == nil || c.OIDC == nil || c.Audit == nil || c.Settings == nil || c.PublicURL == nil {
 		return nil, errors.New("web: the configuration lacks a part")
 	}
-	x := &Web{directory: c.Directory, signin: c.SignIn, oidc: c.OIDC, settings: c.Settings, public: c.PublicURL, version: c.Version}
+	x := &Web{directory: c.Directory, signin: c.SignIn, oidc: c.OIDC, audit: c.Audit, settings: c.Settings, public: c.PublicURL, version: c.Version}
 	tree, err := assetTree()
 	if err != nil {
 		return nil, err

@@ -105,10 +105,12 @@ var House = Plan{
 	Owners: map[string]string{
 		"migration": "db",
 
-		"settings": "settings",
-		"facts":    "settings",
-		"audit":    "audit",
-		"jobs":     "jobs",
+		"settings":    "settings",
+		"facts":       "settings",
+		"audit":       "audit",
+		"audit_names": "audit",
+		"audit_words": "audit",
+		"jobs":        "jobs",
 
 		"users":              "directory",
 		"user_words":         "directory",

@@ -1,0 +1,430 @@
+package audit
+
+import (
+	"fmt"
+	"net/netip"
+	"slices"
+	"strings"
+	"time"
+
+	"pocketid/internal/db"
+)
+
+// The log has millions of rows and many filters at once, so no statement may depend on
+// how many rows pass. What is asked for becomes alternatives, each of them conditions
+// that hold together: somebody whom it concerns, or somebody who did it; this event, or
+// that one. Each alternative is read along one index that is sorted by time, and stops
+// when the page is full. Conditions that no index has are asked of a window of rows
+// alone: a page that is not full then says how far back was looked.
+
+// A field is what a condition is about.
+type field int
+
+const (
+	byUser   field = iota // whom it concerns
+	byActing              // who did it, when that is somebody else
+	byClient
+	byEvent
+	byEvents // one of several
+	byObject
+	byVia
+	byAddress
+	byRequest
+)
+
+// A condition asks for an exact value.
+type condition struct {
+	field field
+	args  []any
+}
+
+// conditionSQL are the conditions, with a mark for each argument.
+var conditionSQL = map[field]string{
+	byUser:    `user_id = ?`,
+	byActing:  `actor_id = ? AND actor_id <> COALESCE(user_id, '')`,
+	byClient:  `client_id = ?`,
+	byEvent:   `event = ?`,
+	byObject:  `object_kind = ? AND object_id = ?`,
+	byVia:     `via = ?`,
+	byAddress: `address = ?`,
+	byRequest: `request_id = ? AND request_id <> ''`,
+}
+
+// indexes are what the log is indexed by, before time: those that fewer rows share first.
+var indexes = [][]field{
+	{byRequest}, {byObject}, {byUser, byClient}, {byUser, byEvent}, {byActing, byEvent}, {byClient, byEvent},
+	{byAddress}, {byUser}, {byActing}, {byClient}, {byEvent}, {},
+}
+
+const (
+	// window is how many rows the alternatives of a page may look at when they ask for
+	// more than an index knows.
+	window = 4000
+	// maxAlternatives is how many alternatives one page has at most.
+	maxAlternatives = 64
+)
+
+// A query is a page as it will be read.
+type query struct {
+	alternatives [][]condition
+	// overlapping says that a row may pass several alternatives.
+	overlapping bool
+	from, until time.Time
+	cursor      cursor
+	placed      bool // there is a cursor
+	limit       int
+	window      int // of each alternative
+}
+
+// plan finds the alternatives of a filter.
+func plan(tx *db.Tx, f Filter, s scope) (query, error) {
+	q := query{alternatives: [][]condition{{}}, from: f.From, until: f.Until, limit: f.Limit}
+	q.cursor, q.placed = parseCursor(f.Cursor)
+	if s.person != "" {
+		q.each(condition{byUser, []any{s.person}})
+	}
+	if f.Person != "" {
+		q.each(condition{byUser, []any{f.Person}}, condition{byActing, []any{f.Person}})
+	}
+	if f.Client != "" {
+		q.each(condition{byClient, []any{f.Client}})
+	}
+	if f.ObjectID != "" {
+		q.each(condition{byObject, []any{f.ObjectKind, f.ObjectID}})
+	}
+	if f.Via != "" {
+		q.each(condition{byVia, []any{f.Via}})
+	}
+	if f.Address != "" {
+		q.each(condition{byAddress, []any{address(f.Address)}})
+	}
+	if f.Search != "" {
+		found, err := search(tx, f.Search)
+		if err != nil {
+			return q, err
+		}
+		q.overlapping = len(found) > 2 // one person is two
+		q.each(found...)
+	}
+	switch n := len(f.Events); {
+	case n > 0 && n*len(q.alternatives) <= maxAlternatives:
+		events := make([]condition, n)
+		for i, e := range f.Events {
+			events[i] = condition{byEvent, []any{e.text}}
+		}
+		q.each(events...)
+	case n > 0:
+		events := condition{field: byEvents}
+		for _, e := range f.Events {
+			events.args = append(events.args, e.text)
+		}
+		q.each(events)
+	}
+	windowed := 0
+	for _, a := range q.alternatives {
+		if _, rest := driver(a); len(rest) > 0 {
+			windowed++
+		}
+	}
+	q.window = max(window/max(windowed, 1), 4*f.Limit)
+	return q, nil
+}
+
+// each adds one of the conditions to every alternative.
+func (q *query) each(conditions ...condition) {
+	var all [][]condition
+	for _, a := range q.alternatives {
+		for _, c := range conditions {
+			all = append(all, append(slices.Clip(a), c))
+		}
+	}
+	q.alternatives = all
+}
+
+// search is what a search may mean.
+func search(tx *db.Tx, text string) ([]condition, error) {
+	if a, err := netip.ParseAddr(text); err == nil {
+		return []condition{{byAddress, []any{a.Unmap().String()}}}, nil
+	}
+	found, err := find(tx, text, "client", "group", "user")
+	var list []condition
+	for _, o := range found {
+		switch o.Kind {
+		case "user":
+			list = append(list, condition{byUser, []any{o.ID}}, condition{byActing, []any{o.ID}})
+		case "client":
+			list = append(list, condition{byClient, []any{o.ID}})
+		default:
+			list = append(list, condition{byObject, []any{o.Kind, o.ID}})
+		}
+	}
+	if len(list) == 0 {
+		list = append(list, condition{byRequest, []any{text}})
+	}
+	return list, err
+}
+
+// address is an address in the form in which it is recorded.
+func address(s string) string {
+	if a, err := netip.ParseAddr(strings.TrimSpace(s)); err == nil {
+		return a.Unmap().String()
+	}
+	return s
+}
+
+// driver splits an alternative into the conditions that one index has and the rest.
+func driver(alternative []condition) (along, rest []condition) {
+	has := func(f field) bool {
+		return slices.ContainsFunc(alternative, func(c condition) bool { return c.field == f })
+	}
+	for _, index := range indexes {
+		if slices.ContainsFunc(index, func(f field) bool { return !has(f) }) {
+			continue
+		}
+		taken := map[field]bool{}
+		for _, c := range alternative {
+			if slices.Contains(index, c.field) && !taken[c.field] {
+				along, taken[c.field] = append(along, c), true
+			} else {
+				rest = append(rest, c)
+			}
+		}
+		return along, rest
+	}
+	panic("audit: the last index has no fields, so every alternative has it")
+}
+
+// A statement is SQL under construction, with its arguments.
+type statement struct {
+	strings.Builder
+	args []any
+}
+
+// add writes SQL whose question marks are the places of args.
+func (s *statement) add(sql string, args ...any) {
+	for i, part := range strings.Split(sql, "?") {
+		if i > 0 {
+			s.args = append(s.args, args[i-1])
+			fmt.Fprintf(s, "$%d", len(s.args))
+		}
+		s.WriteString(part)
+	}
+}
+
+// where writes conditions after what already stands there.
+func (s *statement) where(conditions []condition) {
+	for _, c := range conditions {
+		if c.field == byEvents {
+			s.add(` AND event IN (?`+strings.Repeat(`, ?`, len(c.args)-1)+`)`, c.args...)
+			continue
+		}
+		s.add(` AND `+conditionSQL[c.field], c.args...)
+	}
+}
+
+// within writes the times between which rows are.
+func (q *query) within(s *statement) {
+	if !q.from.IsZero() {
+		s.add(` AND at >= ?`, q.from.UnixMicro())
+	}
+	if !q.until.IsZero() {
+		s.add(` AND at < ?`, q.until.UnixMicro())
+	}
+}
+
+// order is how rows are read, away from the cursor.
+func (q *query) order() string {
+	if q.cursor.newer {
+		return ` ORDER BY at, id`
+	}
+	return ` ORDER BY at DESC, id DESC`
+}
+
+// along writes the rows that one index gives an alternative.
+func (q *query) along(s *statement, along []condition) {
+	s.add(` FROM audit WHERE TRUE`)
+	s.where(along)
+	q.within(s)
+	switch {
+	case q.placed && q.cursor.newer:
+		s.add(` AND (at, id) > (?, ?)`, q.cursor.at, q.cursor.id)
+	case q.placed:
+		s.add(` AND (at, id) < (?, ?)`, q.cursor.at, q.cursor.id)
+	}
+}
+
+// branch writes the places of the rows of one alternative.
+func (q *query) branch(s *statement, alternative []condition) {
+	along, rest := driver(alternative)
+	if len(rest) == 0 {
+		s.add(`SELECT at, id`)
+		q.along(s, along)
+	} else {
+		s.add(`SELECT at, id FROM (SELECT at, id, event, object_kind, object_id, user_id, client_id, actor_id, via, address`)
+		q.along(s, along)
+		s.add(q.order() + fmt.Sprintf(` LIMIT %d) AS looked WHERE TRUE`, q.window))
+		s.where(rest)
+	}
+	s.add(q.order() + fmt.Sprintf(` LIMIT %d`, q.limit+1))
+}
+
+// read fills p.
+func (q *query) read(tx *db.Tx, p *Page) error {
+	if len(q.alternatives) == 0 {
+		p.Total = 0
+		return nil
+	}
+	var err error
+	if p.Entries, err = q.rows(tx); err != nil {
+		return err
+	}
+	more := len(p.Entries) > q.limit
+	if more {
+		p.Entries = p.Entries[:q.limit]
+	}
+	var far cursor // how far was looked
+	if !more {
+		if far, err = q.horizon(tx); err != nil {
+			return err
+		}
+	}
+	if q.cursor.newer && !more && far.id == "" { // these are the newest: a whole page of them
+		q.placed, q.cursor = false, cursor{}
+		return q.read(tx, p)
+	}
+	if far.id != "" {
+		p.Until = time.UnixMicro(far.at).UTC()
+		p.Entries = slices.DeleteFunc(p.Entries, func(e Entry) bool { return far.before(e.At.UnixMicro(), e.ID) != q.cursor.newer })
+	}
+	q.link(p, more, far)
+	if p.Total, err = q.count(tx); err != nil {
+		return err
+	}
+	if p.Total < 0 && !q.placed && !more && far.id == "" {
+		p.Total = len(p.Entries)
+	}
+	return nil
+}
+
+// link says where the pages beside p are, and puts its newest entry first.
+func (q *query) link(p *Page, more bool, far cursor) {
+	here := func(i int, newer bool) string {
+		return cursor{p.Entries[i].At.UnixMicro(), p.Entries[i].ID, newer}.String()
+	}
+	n := len(p.Entries)
+	if q.cursor.newer {
+		slices.Reverse(p.Entries)
+		p.Until = time.Time{}
+	}
+	switch {
+	case n == 0:
+	case q.cursor.newer:
+		p.Older = here(n-1, false)
+		if more {
+			p.Newer = here(0, true)
+		}
+	default:
+		if more {
+			p.Older = here(n-1, false)
+		}
+		if q.placed {
+			p.Newer = here(0, true)
+		}
+	}
+	if far.id != "" {
+		far.newer = q.cursor.newer
+		if far.newer {
+			p.Newer = far.String()
+		} else {
+			p.Older = far.String()
+		}
+	}
+	if n == 0 && q.placed { // the way back
+		back := q.cursor
+		back.newer = !back.newer
+		if back.newer {
+			p.Newer = back.String()
+		} else {
+			p.Older = back.String()
+		}
+	}
+}
+
+// rows reads the rows of the page and one more.
+func (q *query) rows(tx *db.Tx) ([]Entry, error) {
+	var s statement
+	s.add(`SELECT ` + qualified("audit.", entryColumns) + ` FROM (SELECT at, id FROM (`)
+	for i, a := range q.alternatives {
+		if i > 0 {
+			s.add(` UNION `)
+		}
+		s.add(`SELECT at, id FROM (`)
+		q.branch(&s, a)
+		s.add(fmt.Sprintf(`) AS b%d`, i))
+	}
+	order := q.order()
+	s.add(`) AS found` + order + fmt.Sprintf(` LIMIT %d) AS page CROSS JOIN audit WHERE audit.id = page.id`, q.limit+1))
+	s.add(strings.NewReplacer("at", "page.at", "id", "page.id").Replace(order))
+	return db.All(tx, (*Entry).fields, s.String(), s.args...)
+}
+
+// qualified is a list of columns of one table.
+func qualified(table, list string) string {
+	parts := strings.Split(list, ",")
+	for i, p := range parts {
+		parts[i] = table + strings.TrimSpace(p)
+	}
+	return strings.Join(parts, ", ")
+}
+
+// horizon is where the windows of the alternatives ended: beyond it nobody has looked.
+// Its id is "" when all of them came to the end of the log.
+func (q *query) horizon(tx *db.Tx) (far cursor, err error) {
+	for _, a := range q.alternatives {
+		along, rest := driver(a)
+		if len(rest) == 0 {
+			continue
+		}
+		var s statement
+		s.add(`SELECT at, id`)
+		q.along(&s, along)
+		s.add(q.order() + fmt.Sprintf(` LIMIT 1 OFFSET %d`, q.window-1))
+		ends, err := db.All(tx, func(c *cursor) []any { return []any{&c.at, &c.id} }, s.String(), s.args...)
+		if err != nil {
+			return far, err
+		}
+		for _, end := range ends {
+			if far.id == "" || end.before(far.at, far.id) != q.cursor.newer {
+				far = end
+			}
+		}
+	}
+	return far, nil
+}
+
+// count counts the rows of all pages up to MaxCount; -1 when that is not to be had for a
+// bounded price.
+func (q *query) count(tx *db.Tx) (int, error) {
+	if q.overlapping {
+		return -1, nil
+	}
+	all := *q
+	all.placed = false
+	var s statement
+	s.add(`SELECT count(*) FROM (`)
+	for i, a := range q.alternatives {
+		along, rest := driver(a)
+		if len(rest) > 0 {
+			return -1, nil
+		}
+		if i > 0 {
+			s.add(` UNION ALL `)
+		}
+		s.add(`SELECT at`)
+		all.along(&s, along)
+	}
+	s.add(fmt.Sprintf(` LIMIT %d) AS counted`, MaxCount))
+	var n int
+	err := tx.One([]any{&n}, s.String(), s.args...)
+	return n, err
+}
