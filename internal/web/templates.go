@@ -4,7 +4,6 @@ import (
 	"embed"
 	"fmt"
 	"html/template"
-	"io/fs"
 	"strings"
 	"sync"
 	"time"
@@ -176,6 +175,3 @@ var favicon = func() template.URL {
 	}
 	return template.URL("data:image/svg+xml," + strings.NewReplacer("%", "%25", "#", "%23", "<", "%3C", ">", "%3E", `"`, "'", "\n", "").Replace(string(b)))
 }()
-
-// assetTree is the tree that is served under the hash.
-func assetTree() (fs.FS, error) { return fs.Sub(ui, "ui/assets") }

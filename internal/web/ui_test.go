@@ -158,3 +158,49 @@ func TestModulesAreSmall(t *testing.T) {
 		}
 	}
 }
+
+// The sheet of the sign-in pages is cut out of app.css: what they use must be left.
+func TestSheetOfSignInPagesHasWhatTheyUse(t *testing.T) {
+	files, err := assetTree()
+	if err != nil {
+		t.Fatal(err)
+	}
+	read := func(name string) string {
+		b, err := fs.ReadFile(files, name)
+		if err != nil {
+			t.Fatal(err)
+		}
+		return string(b)
+	}
+	whole, cut := read("app.css"), read(pocketSheet)
+	all := everyTemplate(t)
+	layout, _, _ := strings.Cut(all["ui/layout.html"], `{{define "house"}}`)
+	texts := []string{layout, all["ui/parts.html"], read("passkey.js")}
+	for name, k := range pages {
+		if k.layout == "pocket" {
+			texts = append(texts, all["ui/pages/"+name+".html"])
+		}
+	}
+	used := map[string]bool{}
+	for _, m := range regexp.MustCompile(`(?:class="|className = ')([^"']*)["']`).FindAllStringSubmatch(strings.Join(texts, "\n"), -1) {
+		for _, class := range strings.Fields(actions.ReplaceAllString(m[1], " ")) {
+			used[class] = true
+		}
+	}
+	if len(used) < 20 || len(cut) > len(whole)*2/3 {
+		t.Errorf("%d classes and %d of %d bytes: the test or the cut is blind", len(used), len(cut), len(whole))
+	}
+	for class := range used {
+		in := func(sheet string) bool {
+			return regexp.MustCompile(`\.` + regexp.QuoteMeta(class) + `(?:[^\w-]|$)`).MatchString(sheet)
+		}
+		if in(whole) && !in(cut) {
+			t.Errorf("a sign-in page uses .%s, which app.css has for the pages inside only", class)
+		}
+	}
+	for _, bad := range []string{insideOnly + "a{}", insideOnly + insideOnly + everywhere} {
+		if _, err := outside([]byte(bad)); err == nil {
+			t.Errorf("%q has no end and was cut", bad)
+		}
+	}
+}
