@@ -79,6 +79,19 @@ func (v *visit) members(ids ...string) {
 	})
 }
 
+func (v *visit) expires(at time.Time) {
+	v.h.Change(func(ctx context.Context, by audit.Actor, d *directory.Directory) error {
+		u, err := d.User(ctx, v.person.ID)
+		if err != nil {
+			return err
+		}
+		edit := u.Edit()
+		edit.ExpiresAt = at
+		_, err = d.EditUser(ctx, by, u.ID, edit)
+		return err
+	})
+}
+
 func (v *visit) edit(change func(*oidc.ClientEdit)) {
 	v.t.Helper()
 	by := audit.System("cli")
@@ -202,6 +215,8 @@ func TestTheGate(t *testing.T) { // threats 3, 21, 62
 				return d.Delete(ctx, by, v.person.ID)
 			})
 		}, out, "", "/login", nil, ""},
+		{"the account runs out", func(v *visit) { v.expires(time.Now().Add(time.Minute / 2)); time.Sleep(time.Minute / 2) }, out, "", "/login",
+			func(v *visit) { v.expires(time.Time{}) }, out},
 		{"the person leaves the group", func(v *visit) { v.members(v.admin.ID) }, refusedHere, "", "access_denied",
 			func(v *visit) { v.members(v.person.ID) }, revived},
 		{"the client is for nobody now", func(v *visit) { v.edit(func(e *oidc.ClientEdit) { e.AllowedGroups = nil }) }, refusedHere, "", "access_denied",
