@@ -244,8 +244,9 @@ func (p *Provider) situation(tx *db.Tx, q *authRequest, d door, target place, by
 		return s, err
 	}
 	s.session = session
-	if s.gate = mayUse(tx, user, d.client); s.gate != nil && fault.Of(s.gate).Kind == fault.Internal {
-		return s, s.gate
+	s.pass, s.gate = mayUse(tx, user, d.client)
+	if kind := fault.Of(s.gate).Kind; s.gate != nil && (kind == fault.Internal || kind == fault.Unavailable) {
+		return s, s.gate // it could not find out
 	}
 	return s, nil
 }
@@ -271,7 +272,7 @@ func (p *Provider) issue(tx *db.Tx, q *authRequest, d door, s *situation, target
 	}
 	_, maxAgeAsked := q.maxAge()
 	code := newCode(tx, codeRequest{
-		Client: c, UserID: s.session.UserID, Session: s.session, Sid: sid, Scopes: q.Scopes, RedirectURI: q.RedirectURI,
+		pass: s.pass, Session: s.session, Sid: sid, Scopes: q.Scopes, RedirectURI: q.RedirectURI,
 		Challenge: q.Challenge, Nonce: q.Nonce, MaxAgeAsked: maxAgeAsked, Browser: by.browser,
 	})
 	audit.Record(tx, by.by, audit.Event{Name: event, Object: c.object(), User: s.session.UserID, Client: c.ID,

@@ -28,7 +28,8 @@ var profileClaims = []string{"middle_name", "nickname", "profile", "website", "g
 // one of the group whose name comes first before one of another, and the house's own
 // before them all; under the names that the house itself speaks they are not heard
 // (threats 66).
-func (p *Provider) claims(u *directory.User, groups []directory.Group, scopes []string) map[string]any {
+func (p *Provider) claims(of pass, groups []directory.Group, scopes []string) map[string]any {
+	u := &of.user
 	said := map[string]any{}
 	if slices.Contains(scopes, scopeProfile) {
 		for _, g := range slices.Backward(groups) {

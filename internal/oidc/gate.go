@@ -15,28 +15,34 @@ var (
 	errNotInGroup     = fault.New(fault.Forbidden, "client_not_for_you")
 )
 
+// A pass says that the gate let a user through to a client, in the transaction that is
+// under way. Only mayUse makes one. Whatever gives something about a user to a client,
+// a code, a token, a claim, takes a pass and speaks of the two in it; a test holds the
+// package to that (test/architecture).
+type pass struct {
+	user   directory.User
+	client *Client
+}
+
 // mayUse says whether user may use c now. It is the gate: every path that gives
 // something about a user to a client asks here, and nowhere else is this decided
 // (threats 3, 62). What it returns is a fault when it refuses, and anything else
 // when it could not find out.
-func mayUse(tx *db.Tx, user directory.User, c *Client) error {
+func mayUse(tx *db.Tx, user directory.User, c *Client) (pass, error) {
 	if !c.DeletedAt.IsZero() || !c.DisabledAt.IsZero() {
-		return errClientDisabled
+		return pass{}, errClientDisabled
 	}
 	if err := user.Active(tx.Now()); err != nil {
-		return err
+		return pass{}, err
 	}
-	if !c.GroupRestricted {
-		return nil
-	}
-	groups, err := directory.GroupsOf(tx, user.ID)
-	if err != nil {
-		return err
-	}
-	for _, group := range groups {
-		if slices.Contains(c.AllowedGroups, group.ID) {
-			return nil
+	if c.GroupRestricted {
+		groups, err := directory.GroupsOf(tx, user.ID)
+		if err != nil {
+			return pass{}, err
+		}
+		if !slices.ContainsFunc(groups, func(g directory.Group) bool { return slices.Contains(c.AllowedGroups, g.ID) }) {
+			return pass{}, errNotInGroup
 		}
 	}
-	return errNotInGroup
+	return pass{user, c}, nil
 }

@@ -48,7 +48,10 @@ func TestMayUse(t *testing.T) {
 		} {
 			inRow(t, row.name, func() {
 				must(t, h.d.Read(h.t.Context(), func(tx *db.Tx) error {
-					err := mayUse(tx, row.user, &row.client)
+					got, err := mayUse(tx, row.user, &row.client)
+					if (got.client == nil) != (err != nil) || err == nil && got.user.ID != row.user.ID {
+						t.Errorf("got the pass %+v with %v", got, err)
+					}
 					if row.want == nil && err != nil || row.want != nil && fault.Of(err).Code != row.want.Code {
 						t.Errorf("got %v, want %v", err, row.want)
 					}

@@ -84,9 +84,8 @@ func insertGrant(tx *db.Tx, g *Grant) {
 
 // A holding is a grant with everybody it hangs on, as they are now.
 type holding struct {
-	grant  *Grant
-	client *Client
-	user   directory.User
+	pass
+	grant *Grant
 	// groups are read when the scopes need them.
 	groups []directory.Group
 }
@@ -105,7 +104,7 @@ const consentOfGrant = `(SELECT k.scopes FROM consents k WHERE k.user_id = grant
 // something for a grant asks here: code, refresh and userinfo (threats 3, 21). The
 // answer is errEnded when the grant is dead, and any other error is an outage.
 func (p *Provider) hold(tx *db.Tx, c *Client, g *Grant, given []string) (holding, error) {
-	h := holding{grant: g, client: c}
+	h := holding{grant: g}
 	if !g.RevokedAt.IsZero() {
 		return h, fmt.Errorf("%w: it was revoked: %s", errEnded, g.RevokedReason)
 	}
@@ -114,17 +113,17 @@ func (p *Provider) hold(tx *db.Tx, c *Client, g *Grant, given []string) (holding
 			return h, refusal(err)
 		}
 	}
-	var err error
-	if h.user, err = directory.UserByID(tx, g.UserID); err != nil {
+	user, err := directory.UserByID(tx, g.UserID)
+	if err != nil {
 		return h, refusal(err)
 	}
-	if h.user.Outlived(g.CreatedAt) {
+	if user.Outlived(g.CreatedAt) {
 		return h, fmt.Errorf("%w: its user ended everything that is older", errEnded)
 	}
 	if !c.SkipConsent && !covers(given, g.Scopes) {
 		return h, fmt.Errorf("%w: the consent was taken back", errEnded)
 	}
-	if err := mayUse(tx, h.user, c); err != nil {
+	if h.pass, err = mayUse(tx, user, c); err != nil {
 		return h, refusal(err)
 	}
 	if slices.Contains(g.Scopes, scopeProfile) || slices.Contains(g.Scopes, scopeGroups) {

@@ -17,8 +17,7 @@ import (
 
 // A codeRequest is what a code stands for.
 type codeRequest struct {
-	Client  *Client
-	UserID  string
+	pass
 	Session signin.Session
 	// Sid is the name of the session at the client.
 	Sid    string
@@ -56,14 +55,14 @@ func (k *code) fields() []any {
 // the hash is stored.
 func newCode(tx *db.Tx, r codeRequest) string {
 	text, expires := secret.Token(), tx.Now().Add(codeFor)
-	g := Grant{ID: secret.ID(), Kind: "code", UserID: r.UserID, ClientID: r.Client.ID, SessionID: r.Session.ID, Sid: r.Sid,
+	g := Grant{ID: secret.ID(), Kind: "code", UserID: r.user.ID, ClientID: r.client.ID, SessionID: r.Session.ID, Sid: r.Sid,
 		Offline: slices.Contains(r.Scopes, scopeOffline), Scopes: r.Scopes,
 		AuthTime: r.Session.AuthTime, AMR: r.Session.AMR, ACR: r.Session.ACR, CreatedAt: tx.Now(), ExpiresAt: expires}
 	insertGrant(tx, &g)
 	tx.Do(`
 		INSERT INTO codes (hash, grant_id, client_id, redirect_uri, challenge, nonce, max_age_asked, browser, created_at, expires_at)
 		VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10)`,
-		secret.Hash(text), g.ID, r.Client.ID, r.RedirectURI, r.Challenge, r.Nonce, r.MaxAgeAsked, r.Browser,
+		secret.Hash(text), g.ID, r.client.ID, r.RedirectURI, r.Challenge, r.Nonce, r.MaxAgeAsked, r.Browser,
 		tx.Now().UnixMicro(), db.Time(&expires))
 	return text
 }

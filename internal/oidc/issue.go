@@ -104,7 +104,7 @@ func (p *Provider) idClaims(i *issue, accessToken string) map[string]any {
 	g, c := i.grant, i.client
 	claims := map[string]any{}
 	if !c.ClaimsAtUserinfo {
-		claims = p.claims(&i.user, i.groups, i.scopes)
+		claims = p.claims(i.pass, i.groups, i.scopes)
 	}
 	claims["iss"], claims["sub"], claims["aud"] = p.issuer, i.user.ID, c.ID
 	claims["iat"], claims["exp"] = i.at.Unix(), i.at.Add(c.IDTokenFor).Unix()

@@ -36,7 +36,8 @@ type situation struct {
 	now     time.Time
 
 	session signin.Session // the zero value is nobody's
-	gate    error          // what mayUse said about its user
+	pass    pass           // of its user
+	gate    error          // why mayUse gave none
 
 	remembered bool     // a consent of this user to this client exists
 	consented  []string // and these are its scopes

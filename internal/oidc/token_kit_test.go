@@ -75,7 +75,7 @@ func (c *testClient) code(l testLogin, scopes ...string) string {
 
 func (c *testClient) codeWith(l testLogin, r codeRequest) (code string) {
 	c.h.t.Helper()
-	r.Client, r.UserID, r.Session, r.Sid = &c.Client, l.user.ID, l.session, l.sid
+	r.pass, r.Session, r.Sid = pass{l.user, &c.Client}, l.session, l.sid
 	if r.RedirectURI == "" {
 		r.RedirectURI = c.RedirectURIs[0].URI
 	}

@@ -43,7 +43,7 @@ func (p *Provider) Userinfo(w http.ResponseWriter, r *http.Request) error {
 	if !slices.Contains(scopes, scopeOpenID) {
 		return errInsufficientScope.Saying("the scope openid is needed")
 	}
-	claims := p.claims(&h.user, h.groups, scopes)
+	claims := p.claims(h.pass, h.groups, scopes)
 	claims["sub"] = h.user.ID
 	edge.Note(r.Context(), "client", h.client.ID)
 	edge.Note(r.Context(), "user", h.user.ID)
