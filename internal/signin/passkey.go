@@ -408,7 +408,8 @@ func (s *SignIn) RemovePasskey(ctx context.Context, v Visitor, id string) error 
 func removePasskey(tx *db.Tx, by audit.Actor, p *Passkey) {
 	tx.Do(`DELETE FROM passkeys WHERE id = $1`, p.ID)
 	audit.Record(tx, by, audit.Event{Name: audit.PasskeyRemoved, Object: p.object(), User: p.UserID,
-		Data: map[string]any{"passkeyName": p.Name}})
+		Before: map[string]any{"name": p.Name, "created_at": p.CreatedAt, "synced": p.BackupEligible},
+		Data:   map[string]any{"passkeyName": p.Name}})
 }
 
 // userPurged forgets what is kept here about a user whose account is gone.
