@@ -196,6 +196,7 @@ func join(tx *db.Tx, u *User, groups []string) (names []string, err error) {
 			return nil, ErrGroupManaged
 		}
 		tx.Do(`INSERT INTO user_group_members (group_id, user_id, added_at) VALUES ($1, $2, $3)`, id, u.ID, tx.Now().UnixMicro())
+		countMembers(tx, id)
 		jobs.Publish(tx, "group.changed", id)
 		names = append(names, g.Name)
 	}

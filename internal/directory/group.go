@@ -4,11 +4,13 @@ import (
 	"cmp"
 	"context"
 	"errors"
-	"slices"
 	"strconv"
 	"strings"
 	"time"
+	"unicode"
 	"unicode/utf8"
+
+	"golang.org/x/text/unicode/norm"
 
 	"pocketid/internal/audit"
 	"pocketid/internal/db"
@@ -33,29 +35,27 @@ type Group struct {
 	FriendlyName string
 	Claims       map[string]any
 	LDAPID       string
-	CreatedAt    time.Time
-	UpdatedAt    time.Time
+	// Members is how many there are. Whoever changes the rows of members counts anew.
+	Members   int
+	CreatedAt time.Time
+	UpdatedAt time.Time
 }
 
 // Called is what to call g on a page.
 func (g *Group) Called() string { return cmp.Or(g.FriendlyName, g.Name) }
 
-const groupColumns = `id, name, name_key, friendly_name, friendly_key, claims, ldap_id, created_at, updated_at`
+const groupColumns = `id, name, name_key, friendly_name, friendly_key, claims, ldap_id, members, created_at, updated_at`
 
-const groupColumnCount = 9
+const groupColumnCount = 10
 
 func (g *Group) fields() []any {
 	name, friendly := Fold(g.Name), Fold(g.FriendlyName)
 	return []any{&g.ID, &g.Name, &name, &g.FriendlyName, &friendly, db.JSON(&g.Claims), db.Text(&g.LDAPID),
-		db.Time(&g.CreatedAt), db.Time(&g.UpdatedAt)}
+		&g.Members, db.Time(&g.CreatedAt), db.Time(&g.UpdatedAt)}
 }
 
-// maxGroups bounds the groups of one user that are read, and maxMembers the
-// members that one edit sets.
-const (
-	maxGroups  = 1000
-	maxMembers = 20000
-)
+// maxGroups bounds the groups of one user that are read.
+const maxGroups = 1000
 
 // groupsOf has its bound written out: SQLite looks at a LIMIT that is a parameter when it
 // plans, and so plans anew at each run. This one runs for every token.
@@ -82,7 +82,16 @@ func GroupByID(tx *db.Tx, id string) (Group, error) {
 type GroupEdit struct {
 	Name         string
 	FriendlyName string
-	Claims       map[string]any
+	// Claims are those that a new group begins with. From then on SetGroupClaims
+	// changes them, and EditGroup leaves them alone.
+	Claims map[string]any
+}
+
+// GroupNameOf makes the name that clients get from the one that people see: its
+// letters and digits in lower case, with _ between them.
+func GroupNameOf(friendly string) string {
+	words := strings.FieldsFunc(norm.NFC.String(friendly), func(r rune) bool { return !unicode.IsLetter(r) && !unicode.IsDigit(r) && !unicode.IsMark(r) })
+	return strings.ToLower(strings.Join(words, "_"))
 }
 
 func (e GroupEdit) group() (g Group, err error) {
@@ -117,8 +126,7 @@ func (d *Directory) AddGroup(ctx context.Context, by audit.Actor, edit GroupEdit
 	err = d.db.Write(ctx, func(tx *db.Tx) error {
 		g.CreatedAt, g.UpdatedAt = tx.Now(), tx.Now()
 		tx.Do(`INSERT INTO user_groups (`+groupColumns+`) VALUES (`+db.Marks(groupColumnCount)+`)`, g.fields()...)
-		audit.Record(tx, by, audit.Event{Name: audit.GroupCreated, Object: groupObject(&g),
-			After: map[string]any{"name": g.Name, "friendly_name": g.FriendlyName, "claims": g.Claims}})
+		audit.Record(tx, by, audit.Event{Name: audit.GroupCreated, Object: groupObject(&g), After: g.record()})
 		jobs.Publish(tx, "group.changed", g.ID)
 		return nil
 	})
@@ -128,66 +136,117 @@ func (d *Directory) AddGroup(ctx context.Context, by audit.Actor, edit GroupEdit
 	return g, nil
 }
 
-// SetMembers makes exactly these users the members of a group.
-func (d *Directory) SetMembers(ctx context.Context, by audit.Actor, groupID string, userIDs []string) error {
+// Group reads one group, for administrators.
+func (d *Directory) Group(ctx context.Context, by audit.Actor, id string) (g Group, err error) {
 	if err := by.MustAdmin(); err != nil {
+		return Group{}, err
+	}
+	err = d.db.Read(ctx, func(tx *db.Tx) (err error) {
+		g, err = GroupByID(tx, id)
 		return err
+	})
+	return g, err
+}
+
+// EditGroup changes the names of a group. Those of a group that comes from another
+// directory are changed there.
+func (d *Directory) EditGroup(ctx context.Context, by audit.Actor, id string, edit GroupEdit) (Group, error) {
+	edit.Claims = nil
+	named, err := edit.group()
+	if adminErr := by.MustAdmin(); adminErr != nil {
+		err = adminErr
 	}
-	if len(userIDs) > maxMembers {
-		return ErrNoUser
+	if err != nil {
+		return Group{}, err
 	}
-	want := slices.Compact(slices.Sorted(slices.Values(userIDs)))
-	return d.db.Write(ctx, func(tx *db.Tx) error {
-		g, err := GroupByID(tx, groupID)
-		if err != nil {
-			return err
-		}
+	return d.changeGroup(ctx, by, id, audit.GroupEdited, func(g *Group) error {
 		if g.LDAPID != "" {
 			return ErrGroupManaged
 		}
-		have, err := db.All(tx, func(id *string) []any { return []any{id} },
-			`SELECT user_id FROM user_group_members WHERE group_id = $1 ORDER BY user_id NULLS LAST LIMIT $2`, groupID, maxMembers)
-		if err != nil {
-			return err
-		}
-		slices.Sort(have)
-		added, removed := without(want, have), without(have, want)
-		for _, id := range added {
-			u, err := UserByID(tx, id)
-			if err != nil {
-				return err
-			}
-			if !u.DeletedAt.IsZero() {
-				return ErrNoUser
-			}
-			tx.Do(`INSERT INTO user_group_members (group_id, user_id, added_at) VALUES ($1, $2, $3)`,
-				groupID, id, tx.Now().UnixMicro())
-		}
-		for _, id := range removed {
-			tx.Do(`DELETE FROM user_group_members WHERE group_id = $1 AND user_id = $2`, groupID, id)
-		}
-		if len(added)+len(removed) == 0 {
-			return nil
-		}
-		for _, id := range slices.Concat(added, removed) {
-			jobs.Publish(tx, "user.changed", id)
-		}
-		audit.Record(tx, by, audit.Event{Name: audit.GroupMembersEdited, Object: groupObject(&g),
-			Before: map[string]any{"removed": removed}, After: map[string]any{"added": added}})
-		jobs.Publish(tx, "group.changed", groupID)
+		g.Name, g.FriendlyName = named.Name, named.FriendlyName
 		return nil
 	})
 }
 
-// without are the members of a that are not in b; both are sorted.
-func without(a, b []string) []string {
-	out := []string{}
-	for _, s := range a {
-		if _, found := slices.BinarySearchFunc(b, s, strings.Compare); !found {
-			out = append(out, s)
-		}
+// SetGroupClaims replaces what is said to clients about the members of a group. It
+// does so for groups of another directory too, which knows nothing of claims.
+func (d *Directory) SetGroupClaims(ctx context.Context, by audit.Actor, id string, claims map[string]any) (Group, error) {
+	if err := by.MustAdmin(); err != nil {
+		return Group{}, err
 	}
-	return out
+	if err := CheckClaims(claims); err != nil {
+		return Group{}, err
+	}
+	return d.changeGroup(ctx, by, id, audit.GroupClaimsEdited, func(g *Group) error {
+		if g.Claims = claims; claims == nil {
+			g.Claims = map[string]any{}
+		}
+		return nil
+	})
+}
+
+// changeGroup loads a group, lets fn change it, and saves what differs with its record
+// and its news. Nothing happens when nothing differs.
+func (d *Directory) changeGroup(ctx context.Context, by audit.Actor, id string, event audit.Name, fn func(*Group) error) (Group, error) {
+	var g Group
+	err := d.db.Write(ctx, func(tx *db.Tx) (err error) {
+		if g, err = GroupByID(tx, id); err != nil {
+			return err
+		}
+		before := g.record()
+		if err := fn(&g); err != nil {
+			return err
+		}
+		was, is := differences(before, g.record())
+		if len(was) == 0 && len(is) == 0 {
+			return nil
+		}
+		g.UpdatedAt = tx.Now()
+		tx.Do(`UPDATE user_groups SET (`+groupColumns+`) = (`+db.Marks(groupColumnCount)+`) WHERE id = $1`, g.fields()...)
+		audit.Record(tx, by, audit.Event{Name: event, Object: groupObject(&g), Before: was, After: is})
+		jobs.Publish(tx, "group.changed", g.ID)
+		return nil
+	})
+	if err != nil {
+		return Group{}, Explain(err)
+	}
+	return g, nil
+}
+
+// RemoveGroup takes a group away in tx: its members are in it no more, its claims are
+// said no more, and whatever refers to it goes with it. It is a part of the verb of
+// oidc, which records what clients lose by it.
+func RemoveGroup(tx *db.Tx, by audit.Actor, id string) (Group, error) {
+	if err := by.MustAdmin(); err != nil {
+		return Group{}, err
+	}
+	g, err := GroupByID(tx, id)
+	if err != nil {
+		return Group{}, err
+	}
+	if g.LDAPID != "" {
+		return Group{}, ErrGroupManaged
+	}
+	names, err := memberNames(tx, g.ID)
+	if err != nil {
+		return Group{}, err
+	}
+	before := g.record()
+	before["members"], before["names"] = g.Members, names
+	tx.Do(`DELETE FROM user_group_members WHERE group_id = $1`, id)
+	tx.Do(`DELETE FROM user_groups WHERE id = $1`, id)
+	audit.Record(tx, by, audit.Event{Name: audit.GroupDeleted, Object: groupObject(&g), Before: before})
+	jobs.Publish(tx, "group.changed", id)
+	return g, nil
+}
+
+// record is what the log keeps of a group.
+func (g *Group) record() map[string]any {
+	m := map[string]any{"name": g.Name, "friendly_name": g.FriendlyName}
+	if len(g.Claims) > 0 {
+		m["claims"] = g.Claims
+	}
+	return m
 }
 
 func groupObject(g *Group) audit.Object {

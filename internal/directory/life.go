@@ -87,7 +87,7 @@ func (d *Directory) Delete(ctx context.Context, by audit.Actor, ids ...string) e
 		}
 		u.DeletedAt, u.ValidFrom = tx.Now(), tx.Now()
 		jobs.AddAt(tx, "user.purge", u.ID, tx.Now().Add(purgeAfter))
-		return nil
+		return leaveGroups(tx, u.ID)
 	})
 }
 
@@ -125,7 +125,9 @@ func (d *Directory) Purge(ctx context.Context, id string) error {
 			Claims: map[string]any{}, StandardClaims: map[string]any{}, CreatedAt: u.CreatedAt,
 			ValidFrom: u.ValidFrom, DeletedAt: u.DeletedAt})
 		tx.Do(`DELETE FROM user_words WHERE user_id = $1`, id)
-		tx.Do(`DELETE FROM user_group_members WHERE user_id = $1`, id)
+		if err := leaveGroups(tx, id); err != nil {
+			return err
+		}
 		audit.Record(tx, audit.System("job"), audit.Event{Name: audit.UserPurged, Object: object(&u), User: u.ID})
 		jobs.Publish(tx, "user.purged", id)
 		return nil

@@ -95,6 +95,7 @@ func (d *Directory) setGroups(ctx context.Context, by audit.Actor, userID string
 			return map[string]any{"groups": list}
 		}
 		for _, id := range slices.Concat(added, removed) {
+			countMembers(tx, id)
 			jobs.Publish(tx, "group.changed", id)
 		}
 		audit.Record(tx, by, audit.Event{Name: audit.UserGroupsEdited, Object: object(&u), User: u.ID, Before: names(have), After: names(wanted)})

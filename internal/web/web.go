@@ -87,6 +87,7 @@ func (x *Web) Routes() []edge.Route {
 		x.accountRoutes(),
 		x.allowedRoutes(),
 		x.adminRoutes(),
+		x.groupRoutes(),
 		x.userRoutes(),
 	)
 }
