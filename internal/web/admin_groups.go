@@ -44,7 +44,8 @@ type groupsPage struct {
 // A groupLine is a group as the list shows it.
 type groupLine struct {
 	directory.GroupRow
-	Clients int // that it opens
+	Size    int64 // how many members
+	Clients int   // that it opens
 }
 
 // A sortHead is the head of a column by which a list can be sorted.
@@ -96,7 +97,7 @@ func (x *Web) groups(w http.ResponseWriter, r *http.Request) error {
 		p.Heads[string(by)] = head
 	}
 	for _, row := range found.Rows {
-		p.Rows = append(p.Rows, groupLine{row, clients[row.ID]})
+		p.Rows = append(p.Rows, groupLine{row, int64(row.Members), clients[row.ID]})
 	}
 	p.First = address(sort, "")
 	if found.Next != "" {
