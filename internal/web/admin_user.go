@@ -38,6 +38,7 @@ type userPage struct {
 	Badge   Avatar
 	Address string // of this page
 	Self    bool   // it is the account of whom looks at it
+	Active  bool   // the account may come in
 	Expired bool
 	Locked  bool // another directory owns the profile
 
@@ -85,7 +86,7 @@ func (x *Web) showUser(w http.ResponseWriter, r *http.Request, u *directory.User
 	p := userPage{
 		Frame: Frame{Title: u.Name(), Area: "admin", Here: "users", Narrow: true, Modules: []string{"combo.js", "pairs.js"}, Fault: problem},
 		User:  u, Badge: avatarOf(u.Name(), u.ID), Address: userPath(u.ID), Self: u.ID == actor(r).UserID,
-		Expired: errors.Is(u.Active(now), directory.ErrExpired), Locked: u.LDAPID != "", Profile: userFormOf(u),
+		Active: u.Active(now) == nil, Expired: errors.Is(u.Active(now), directory.ErrExpired), Locked: u.LDAPID != "", Profile: userFormOf(u),
 	}
 	if typed.profile != nil {
 		p.Profile = *typed.profile
@@ -197,6 +198,7 @@ func (x *Web) userSave(w http.ResponseWriter, r *http.Request) error {
 				return err
 			}
 			typed.catchUp(x.words(r), &u)
+			problem.Field = "general"
 		}
 		return x.showUser(w, r, &u, userForms{profile: &typed}, problem)
 	}

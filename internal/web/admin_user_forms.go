@@ -99,6 +99,7 @@ func (x *Web) userGroupsSave(w http.ResponseWriter, r *http.Request) error {
 			if err := x.catchUpGroups(r, &u, &typed); err != nil {
 				return err
 			}
+			problem.Field = "user-groups"
 		}
 		return x.showUser(w, r, &u, userForms{groups: &typed}, problem)
 	}
@@ -174,6 +175,7 @@ func (x *Web) userClaimsSave(w http.ResponseWriter, r *http.Request) error {
 			if u, err = x.directory.User(r.Context(), u.ID); err != nil {
 				return err
 			}
+			problem.Field = "custom-claims"
 			again = func(f *Frame) claimsForm { return x.overtaken(f, r, was, typed, u.Claims) }
 		}
 		return x.showUser(w, r, &u, userForms{claims: again}, problem)
