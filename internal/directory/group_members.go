@@ -107,15 +107,16 @@ func (d *Directory) changeMembers(ctx context.Context, by audit.Actor, groupID s
 			return nil
 		}
 		countMembers(tx, groupID)
-		event := audit.Event{Name: audit.GroupMembersEdited, Object: groupObject(&g), Before: map[string]any{}, After: map[string]any{}}
-		if len(changed) == 1 {
-			event.User = changed[0].ID
-		}
+		before, after := map[string]any{"members": g.Members}, map[string]any{"members": g.Members + len(added) - len(removed)}
 		if len(removed) > 0 {
-			event.Before = map[string]any{"removed": names(removed), "members": g.Members}
+			before["removed"] = names(removed)
 		}
 		if len(added) > 0 {
-			event.After = map[string]any{"added": names(added), "members": g.Members + len(added) - len(removed)}
+			after["added"] = names(added)
+		}
+		event := audit.Event{Name: audit.GroupMembersEdited, Object: groupObject(&g), Before: before, After: after}
+		if len(changed) == 1 {
+			event.User = changed[0].ID
 		}
 		audit.Record(tx, by, event)
 		for _, u := range changed {

@@ -117,10 +117,10 @@ func (q *people) word(term string) string {
 // the terms finds, when that is few, or else with all people in their order.
 func (q *people) from(tx *db.Tx) (tables, order string, err error) {
 	q.where, q.args = nil, nil
-	tables, order = `users u`, `u.display_key NULLS LAST, u.id NULLS LAST`
+	tables, order = `FROM users u`, `u.display_key NULLS LAST, u.id NULLS LAST`
 	few, first := q.members <= fewPeople && !q.everybody, ""
 	if few {
-		tables = `user_group_members m CROSS JOIN users u`
+		tables = `FROM user_group_members m CROSS JOIN users u`
 		q.where = append(q.where, `m.group_id = `+q.mark(q.group), `u.id = m.user_id`)
 	} else if len(q.terms) > 0 {
 		first = slices.MaxFunc(q.terms, func(a, b string) int { return cmp.Compare(len(a), len(b)) })
@@ -130,7 +130,7 @@ func (q *people) from(tx *db.Tx) (tables, order string, err error) {
 			return "", "", err
 		}
 		if few = n <= fewPeople; few {
-			tables = `(SELECT DISTINCT user_id FROM user_words WHERE ` + q.word(first) + `) f CROSS JOIN users u`
+			tables = `FROM (SELECT DISTINCT user_id FROM user_words WHERE ` + q.word(first) + `) f CROSS JOIN users u`
 			q.where = append(q.where, `u.id = f.user_id`)
 		} else {
 			first = ""
@@ -166,7 +166,7 @@ func (q *people) page(tx *db.Tx) (MemberPage, error) {
 	found, err := db.All(tx, func(m *memberRow) []any {
 		return []any{&m.u.ID, &m.u.Username, db.Text(&m.u.Email), &m.u.FirstName, &m.u.LastName, &m.u.DisplayName, db.Time(&m.u.DisabledAt), &m.in}
 	}, `SELECT u.id, u.username, u.email, u.first_name, u.last_name, u.display_name, u.disabled_at, `+in+`
-		FROM `+tables+` WHERE `+strings.Join(q.where, ` AND `)+` ORDER BY `+order+` LIMIT `+strconv.Itoa(q.limit+1), q.args...)
+		`+tables+` WHERE `+strings.Join(q.where, ` AND `)+` ORDER BY `+order+` LIMIT `+strconv.Itoa(q.limit+1), q.args...)
 	if err != nil {
 		return MemberPage{}, err
 	}
@@ -187,7 +187,7 @@ func (q *people) count(tx *db.Tx) (n int, err error) {
 	if err != nil {
 		return 0, err
 	}
-	err = tx.One([]any{&n}, `SELECT count(*) FROM (SELECT 1 FROM `+tables+` WHERE `+strings.Join(q.where, ` AND `)+` LIMIT `+strconv.Itoa(MaxCount)+`) AS counted`, q.args...)
+	err = tx.One([]any{&n}, `SELECT count(*) FROM (SELECT 1 `+tables+` WHERE `+strings.Join(q.where, ` AND `)+` LIMIT `+strconv.Itoa(MaxCount)+`) AS counted`, q.args...)
 	return n, err
 }
 
