@@ -158,6 +158,11 @@ func (p *Provider) AddClient(ctx context.Context, by audit.Actor, edit ClientEdi
 
 // EditClient sets everything about a client that an administrator may set.
 func (p *Provider) EditClient(ctx context.Context, by audit.Actor, id string, edit ClientEdit) (Client, error) {
+	return p.editClient(ctx, by, id, edit, func(ClientEdit) error { return nil })
+}
+
+// editClient is EditClient unless check refuses the client as it is.
+func (p *Provider) editClient(ctx context.Context, by audit.Actor, id string, edit ClientEdit, check func(is ClientEdit) error) (Client, error) {
 	if err := by.MustAdmin(); err != nil {
 		return Client{}, err
 	}
@@ -174,6 +179,9 @@ func (p *Provider) EditClient(ctx context.Context, by audit.Actor, id string, ed
 			return err
 		}
 		if err := checkGroups(tx, edit.AllowedGroups); err != nil {
+			return err
+		}
+		if err := check(c.Edit()); err != nil {
 			return err
 		}
 		before := c.record()

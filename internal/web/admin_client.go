@@ -1,6 +1,8 @@
 package web
 
 import (
+	"encoding/json"
+	"errors"
 	"fmt"
 	"math"
 	"net/http"
@@ -52,12 +54,36 @@ const soon = 14 * 24 * time.Hour
 type clientForm struct {
 	oidc.ClientEdit
 	AccessToken, IDToken, RefreshToken string
+	// Was is the client as this form first showed it, as JSON.
+	Was string
+	// Meanwhile is what somebody else has changed since.
+	Meanwhile []meanwhile
 }
 
 // clientFormOf is the form as it begins.
 func clientFormOf(c *oidc.Client) clientForm {
-	edit := c.Edit()
-	return clientForm{edit, minutes(edit.AccessTokenFor), minutes(edit.IDTokenFor), minutes(edit.RefreshTokenFor)}
+	was, err := json.Marshal(c.Edit().Seen())
+	if err != nil {
+		panic("web: hashes are always JSON")
+	}
+	f := clientForm{Was: string(was)}
+	f.set(c.Edit())
+	return f
+}
+
+// set sets the form to an edit.
+func (f *clientForm) set(edit oidc.ClientEdit) {
+	f.ClientEdit = edit
+	f.AccessToken, f.IDToken, f.RefreshToken = minutes(edit.AccessTokenFor), minutes(edit.IDTokenFor), minutes(edit.RefreshTokenFor)
+}
+
+// was is how the form first showed the client. What is no client of ours is like none.
+func (f *clientForm) was() oidc.ClientSeen {
+	var was oidc.ClientSeen
+	if json.Unmarshal([]byte(f.Was), &was) != nil {
+		return nil
+	}
+	return was
 }
 
 func minutes(d time.Duration) string { return strconv.FormatFloat(d.Minutes(), 'f', -1, 64) }
@@ -79,6 +105,7 @@ func lifetime(field, typed string) (time.Duration, error) {
 func (f *clientForm) read(form url.Values) error {
 	f.Name, f.Description, f.LaunchURL = form.Get("name"), form.Get("description"), form.Get("launch_url")
 	f.RedirectURIs, f.PostLogoutURIs = urisOf(form, "redirect_uris"), urisOf(form, "post_logout_uris")
+	f.Was = form.Get("was")
 	f.Public = form.Get("public") == "1"
 	f.PKCERequired, f.ReauthRequired = form.Has("pkce_required"), form.Has("reauth_required")
 	f.SkipConsent, f.ClaimsAtUserinfo = form.Has("skip_consent"), form.Has("claims_at_userinfo")
@@ -147,13 +174,20 @@ func (x *Web) clientSave(w http.ResponseWriter, r *http.Request) error {
 	typed := clientFormOf(&c)
 	err = typed.read(form)
 	if err == nil {
-		_, err = x.oidc.EditClient(r.Context(), actor(r), c.ID, typed.ClientEdit)
+		_, err = x.oidc.ReviseClient(r.Context(), actor(r), c.ID, typed.was(), typed.ClientEdit)
 	}
 	if err != nil {
-		if problem := x.problem(r, err); problem != nil {
-			return x.showClient(w, r, &c, typed, problem, tabOf(problem.Field))
+		problem := x.problem(r, err)
+		if problem == nil {
+			return err
 		}
-		return err
+		if errors.Is(err, oidc.ErrStale) {
+			if c, err = x.oidc.Client(r.Context(), actor(r), c.ID); err != nil {
+				return err
+			}
+			typed = typed.caughtUp(x.words(r), &c)
+		}
+		return x.showClient(w, r, &c, typed, problem, tabOf(problem.Field))
 	}
 	flash(w, r, "flash.client_saved")
 	return seeOther(w, clientPath(c.ID))

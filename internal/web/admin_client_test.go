@@ -7,6 +7,7 @@ import (
 	"testing"
 	"time"
 
+	"pocketid/internal/i18n"
 	"pocketid/internal/oidc"
 )
 
@@ -57,6 +58,17 @@ func TestTabOf(t *testing.T) {
 	} {
 		if got := tabOf(field); got != want {
 			t.Errorf("%q stands in %q, want %q", field, got, want)
+		}
+	}
+}
+
+// Every part of a client that somebody may change meanwhile has a name to say so.
+func TestPartsOfAClientHaveNames(t *testing.T) {
+	for part := range (oidc.ClientEdit{}).Seen() {
+		for _, id := range i18n.Locales() {
+			if key := clientLabels[part]; key == "" || !i18n.For(id).Has(key) {
+				t.Errorf("%s has no name in %s", part, id)
+			}
 		}
 	}
 }

@@ -254,11 +254,7 @@ func (f *userForm) catchUp(words *i18n.Locale, u *directory.User) {
 		if *typed == was {
 			*typed = is
 		}
-		now := words.T("user.off")
-		if is {
-			now = words.T("user.on")
-		}
-		f.Meanwhile = append(f.Meanwhile, meanwhile{words.T(key), now})
+		f.Meanwhile = append(f.Meanwhile, meanwhile{words.T(key), onOff(words, is)})
 	}
 	text("profile.first_name", &f.FirstName, was.FirstName, is.FirstName)
 	text("profile.last_name", &f.LastName, was.LastName, is.LastName)

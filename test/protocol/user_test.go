@@ -319,3 +319,39 @@ func TestTwoAdministratorsAtOnePage(t *testing.T) {
 		}
 	})
 }
+
+// The page of a client does not take back what another administrator saved meanwhile.
+func TestTwoAdministratorsAtOneClient(t *testing.T) {
+	apptest.Both(t, func(t *testing.T, h *apptest.House) {
+		boss, shop := h.SetUp(), h.Client("shop")
+		here := clientsPath + "/" + shop.ID
+		seen := matches(t, boss.Open(here), `name="was" value="([^"]*)"`)[0]
+		save := func(was string, changes ...string) *apptest.Page {
+			f := url.Values{"was": {was}, "name": {"shop"}, "redirect_uris": {shop.RedirectURI}, "redirect_uris_kind": {"exact"},
+				"post_logout_uris": {"https://shop.example/"}, "public": {"0"}, "id_token_alg": {"RS256"}, "refresh_issue": {"always"},
+				"refresh_rotation": {""}, "access_token_lifetime": {"60"}, "id_token_lifetime": {"60"}, "refresh_token_lifetime": {"43200"}}
+			for i := 0; i < len(changes); i += 2 {
+				f.Set(changes[i], changes[i+1])
+			}
+			return boss.Submit(here, f)
+		}
+		if page := save(seen, "access_token_lifetime", "5", "skip_consent", "on"); page.Status != http.StatusOK {
+			t.Fatalf("the first one: %s", page)
+		}
+		page := save(seen, "description", "A shop")
+		if page.Status != http.StatusUnprocessableEntity {
+			t.Fatalf("the second one: %s", page)
+		}
+		for name, want := range map[string]string{"description": "A shop", "access_token_lifetime": "5"} {
+			if got := matches(t, page, `<input id="`+name+`"[^>]*? value="([^"]*)"`)[0]; got != want {
+				t.Errorf("the field %s has %q, want %q", name, got, want)
+			}
+		}
+		if !strings.Contains(page.Body, `name="skip_consent" checked`) {
+			t.Error("a switch that nobody touched is turned back")
+		}
+		if page := save(matches(t, page, `name="was" value="([^"]*)"`)[0], "description", "A shop", "access_token_lifetime", "5", "skip_consent", "on"); page.Status != http.StatusOK {
+			t.Errorf("saving again: %s", page)
+		}
+	})
+}
