@@ -27,6 +27,7 @@ type App struct {
 	DB        *db.DB
 	Jobs      *jobs.Runner
 	Audit     *audit.Log
+	Settings  *settings.Keeper
 	Directory *directory.Directory
 	SignIn    *signin.SignIn
 	OIDC      *oidc.Provider
@@ -95,6 +96,7 @@ func (a *App) build(ctx context.Context) (err error) {
 	a.Jobs.Purge("audit", func(tx *db.Tx, limit int) (int64, error) { return audit.Forget(tx, keep, limit) })
 	a.Jobs.Purge("audit.names", func(tx *db.Tx, limit int) (int64, error) { return audit.ForgetNames(tx, keep, limit) })
 	a.Audit = audit.New(a.DB, keep)
+	a.Settings = settings.NewKeeper(a.DB)
 	a.Directory = directory.New(a.DB)
 	a.Directory.Work(a.Jobs)
 	a.SignIn, err = signin.New(signin.Config{
@@ -105,6 +107,7 @@ func (a *App) build(ctx context.Context) (err error) {
 		return err
 	}
 	a.SignIn.Work(a.Jobs)
+	a.Settings.OnChange(a.SignIn.SettingsChanged)
 	a.OIDC, err = oidc.New(oidc.Config{
 		DB: a.DB, Directory: a.Directory, SignIn: a.SignIn, Master: a.master,
 		Issuer: a.config.PublicURL.String(), InternalURL: a.config.InternalURL.String(),
@@ -122,13 +125,16 @@ func (a *App) serving(ctx context.Context) error {
 	if err := i18n.Load(); err != nil {
 		return err
 	}
+	if err := a.Settings.Lay(ctx, a.config.Settings, a.master); err != nil {
+		return fmt.Errorf("settings: %w", err)
+	}
 	if err := a.OIDC.Keys().Start(ctx); err != nil {
 		return fmt.Errorf("signing keys: %w", err)
 	}
 	var err error
 	a.Web, err = web.New(web.Config{
 		Directory: a.Directory, SignIn: a.SignIn, OIDC: a.OIDC, Audit: a.Audit,
-		Settings: settings.Reader(a.DB), PublicURL: a.config.PublicURL, Version: a.config.Version,
+		Settings: settings.Reader(a.DB), Keeper: a.Settings, PublicURL: a.config.PublicURL, Version: a.config.Version,
 	})
 	if err != nil {
 		return fmt.Errorf("pages: %w", err)

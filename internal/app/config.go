@@ -12,8 +12,11 @@ import (
 	"strings"
 
 	"pocketid/internal/db"
+	"pocketid/internal/fault"
+	"pocketid/internal/i18n"
 	"pocketid/internal/jose"
 	"pocketid/internal/secret"
+	"pocketid/internal/settings"
 )
 
 // Config is what the environment says. Its zero value is not usable; Load
@@ -47,6 +50,10 @@ type Config struct {
 	NoHSTS                 bool
 	AllowInsecureCallbacks bool
 	AuditRetentionDays     int
+	// LockSettings says that the environment decides about the settings of the instance,
+	// and Settings is what it says.
+	LockSettings bool
+	Settings     settings.Environment
 	// SetupToken, when it is not empty, is asked for by the set-up page.
 	SetupToken secret.Text
 
@@ -119,6 +126,7 @@ func Load(environ []string, dotenv string) (Config, error) {
 			flaws = append(flaws, &ConfigError{v.name, err.Error(), v.example})
 		}
 	}
+	flaws = append(flaws, c.readSettings(env)...)
 	if err := errors.Join(flaws...); err != nil {
 		return Config{}, err
 	}
@@ -128,6 +136,36 @@ func Load(environ []string, dotenv string) (Config, error) {
 	c.Notes = append(c.Notes, c.remarks()...)
 	c.Notes = append(c.Notes, strangers(env)...)
 	return c, nil
+}
+
+// readSettings takes what the environment says about the settings of the instance,
+// where it decides about them.
+func (c *Config) readSettings(env map[string]string) (flaws []error) {
+	if !c.LockSettings {
+		return nil
+	}
+	c.Settings = settings.Environment{}
+	for _, v := range settings.Variables() {
+		value, err := variable{name: v.Name, file: v.Secret}.value(env)
+		if err == nil && value != "" {
+			err = c.Settings.Read(v, value)
+		}
+		if f := (*fault.Error)(nil); errors.As(err, &f) {
+			err = flawf("cannot be used: %s", i18n.For("en").Fault(f.Code, f.Kind.String(), f.Params).Text)
+		}
+		if err != nil {
+			flaws = append(flaws, &ConfigError{v.Name, err.Error(), settingExample(v)})
+		}
+	}
+	return flaws
+}
+
+// settingExample is a good value of a setting: the default, where that is one.
+func settingExample(v settings.Variable) string {
+	if text := v.Default(); text != "" {
+		return text
+	}
+	return `""`
 }
 
 // Postgres says whether the database is PostgreSQL.

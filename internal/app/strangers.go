@@ -5,7 +5,10 @@ import (
 	"log/slog"
 	"maps"
 	"slices"
+	"strconv"
 	"strings"
+
+	"pocketid/internal/settings"
 )
 
 // idle are variables of Pocket ID 2.x that need nothing here: what they
@@ -17,7 +20,7 @@ var idle = strings.Fields(`ACTORS_HOST ACTORS_PORT ALLOW_DOWNGRADE ANALYTICS_DIS
 // missing are variables of Pocket ID 2.x for what this version cannot do yet.
 var missing = strings.Fields(`GEOLITE_DB_PATH GEOLITE_DB_URL LOCAL_IPV6_RANGES MAXMIND_LICENSE_KEY MAXMIND_LICENSE_KEY_FILE
 	PROXY_PROTOCOL STATIC_API_KEY STATIC_API_KEY_FILE SYSTEMD_SOCKET TLS_CERT TLS_CERT_FILE TLS_KEY TLS_KEY_FILE
-	UI_CONFIG_DISABLED UNIX_SOCKET UNIX_SOCKET_MODE`)
+	UNIX_SOCKET UNIX_SOCKET_MODE`)
 
 // strangers are remarks on variables that are set and mean nothing: those that
 // Pocket ID 2.x knows, and names that look like a slip of the pen. All else is
@@ -30,11 +33,17 @@ func strangers(env map[string]string) []Note {
 			known[v.name+"_FILE"] = true
 		}
 	}
+	of := map[string]bool{}
+	for _, v := range settings.Variables() {
+		of[v.Name], of[v.Name+"_FILE"] = true, v.Secret
+	}
 	var notes []Note
-	var unneeded, unbuilt []string
+	var unneeded, unbuilt, unused []string
 	for _, name := range slices.Sorted(maps.Keys(env)) {
 		switch {
 		case known[name] || env[name] == "":
+		case of[name]:
+			unused = append(unused, name)
 		case slices.Contains(idle, name):
 			unneeded = append(unneeded, name)
 		case slices.Contains(missing, name):
@@ -47,6 +56,9 @@ func strangers(env map[string]string) []Note {
 	}
 	if len(unbuilt) > 0 {
 		notes = append(notes, Note{slog.LevelWarn, "set, but without effect in this version: " + strings.Join(unbuilt, ", ")})
+	}
+	if lock, _ := strconv.ParseBool(env["UI_CONFIG_DISABLED"]); len(unused) > 0 && !lock {
+		notes = append(notes, Note{slog.LevelWarn, "set, but the settings are changed on the page of the administrator unless UI_CONFIG_DISABLED=true: " + strings.Join(unused, ", ")})
 	}
 	if len(unneeded) > 0 {
 		notes = append(notes, Note{slog.LevelInfo, "set, but not needed here: " + strings.Join(unneeded, ", ")})

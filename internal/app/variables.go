@@ -126,6 +126,9 @@ var variables = []variable{
 	{name: "HSTS_DISABLED", fallback: "false", example: "true",
 		help: "`true` leaves `Strict-Transport-Security` out, which is sent when `APP_URL` is https.",
 		set:  boolean(func(c *Config) *bool { return &c.NoHSTS })},
+	{name: "UI_CONFIG_DISABLED", fallback: "false", example: "true",
+		help: "`true` lets the environment decide about the settings of the instance: each has a variable (`APP_NAME`, `SESSION_DURATION`, …), and pages show them but change nothing. What was set on pages is kept and counts again with `false`.",
+		set:  boolean(func(c *Config) *bool { return &c.LockSettings })},
 	{name: "AUDIT_LOG_RETENTION_DAYS", fallback: "90", example: "365",
 		help: "How many days an entry of the audit log is kept.",
 		set: func(c *Config, s string) (err error) {

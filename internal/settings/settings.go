@@ -5,7 +5,6 @@ package settings
 
 import (
 	"context"
-	"errors"
 
 	"pocketid/internal/db"
 )
@@ -69,6 +68,11 @@ type Settings struct {
 	RelatedOrigins []string `json:"relatedOrigins"`
 
 	CIMDURLAllowlist []string `json:"cimdUrlAllowlist"`
+
+	// Locked says that the environment decides (UI_CONFIG_DISABLED), and Given are the
+	// settings that it names, sorted. Neither is stored among the settings.
+	Locked bool     `json:"-"`
+	Given  []string `json:"-"`
 }
 
 // A SignupClaim is given to each user who signs up.
@@ -109,12 +113,14 @@ func Default() Settings {
 }
 
 // Of returns the settings as tx sees them. What was never saved, because it is
-// newer than the row, has its default.
+// newer than the row, has its default; what the environment decides lies over that.
 func Of(tx *db.Tx) (Settings, error) {
 	s := Default()
-	err := tx.One([]any{db.JSON(&s)}, `SELECT value FROM settings WHERE id = 1`)
-	if errors.Is(err, db.ErrNotFound) {
-		return s, nil
+	var environment string
+	err := tx.One([]any{db.JSON(&s), db.Text(&environment)}, `
+		SELECT (SELECT value FROM settings WHERE id = 1), (SELECT value FROM facts WHERE name = '`+environmentFact+`')`)
+	if err == nil && environment != "" {
+		err = s.lay(environment)
 	}
 	return s, err
 }

@@ -38,6 +38,7 @@ type Frame struct {
 	Lang, Dir string
 	Language  string // its name in itself
 	Theme     string // "light", "dark" or "" for the system's
+	Still     bool   // without animations
 	Accent    string // changes when the administrator's colour does; "" is ours
 	Path      string // of this page, for what comes back to it
 	Me        *Me    // who is signed in; nil on sign-in pages
@@ -59,7 +60,7 @@ type Me struct {
 // A Problem is a fault in the words of the page.
 type Problem struct {
 	i18n.Words
-	Field string
+	Code, Field string
 }
 
 // An Avatar is what stands for somebody without a picture.
@@ -152,7 +153,7 @@ func (x *Web) fill(w http.ResponseWriter, r *http.Request, f *Frame) error {
 	f.App, f.Lang, f.Dir, f.Now = s.AppName, f.words.ID, f.words.Dir(), edge.Now(ctx)
 	f.Language = f.words.T("language.name")
 	f.Accent = accentVersion(s.AccentColor)
-	f.Theme = themeOf(r)
+	f.Theme, f.Still = themeOf(r), s.DisableAnimations
 	f.Path = r.URL.EscapedPath()
 	if r.URL.RawQuery != "" && r.Method == http.MethodGet {
 		f.Path += "?" + r.URL.RawQuery
@@ -179,7 +180,7 @@ func (x *Web) problem(r *http.Request, err error) *Problem {
 	}
 	edge.Note(r.Context(), "refused", f.Code)
 	words := x.words(r)
-	p := &Problem{Words: words.Fault(f.Code, f.Kind.String(), f.Params), Field: f.Field}
+	p := &Problem{Words: words.Fault(f.Code, f.Kind.String(), f.Params), Code: f.Code, Field: f.Field}
 	if !words.Has("error." + f.Code + ".title") {
 		p.Title = "" // the one of its kind is for pages that show nothing else
 	}

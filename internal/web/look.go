@@ -2,11 +2,11 @@ package web
 
 import (
 	"net/http"
-	"regexp"
 	"time"
 
 	"pocketid/internal/edge"
 	"pocketid/internal/i18n"
+	"pocketid/internal/settings"
 	"pocketid/internal/signin"
 )
 
@@ -28,12 +28,20 @@ func (x *Web) front(w http.ResponseWriter, r *http.Request) error {
 	if err != nil {
 		return err
 	}
-	// What was chosen for another version may not be a page here.
-	switch s.HomePageURL {
-	case accountPath, passkeysPath, sessionsPath:
-		return seeOther(w, s.HomePageURL)
+	for _, h := range homePages {
+		if h.Path == s.HomePageURL {
+			return seeOther(w, h.Path)
+		}
 	}
-	return seeOther(w, accountPath)
+	return seeOther(w, accountPath) // what was chosen for another version may not be a page here
+}
+
+// homePages are the pages that may be the first one.
+var homePages = []homePage{
+	{accountPath, "frame.profile", false},
+	{passkeysPath, "frame.passkeys", false},
+	{sessionsPath, "frame.sessions", false},
+	{allowedPath, "frame.allowed", false},
 }
 
 type languagePage struct {
@@ -94,9 +102,6 @@ func (x *Web) keepTheme(w http.ResponseWriter, theme string) {
 		Secure: x.public.Scheme == "https", SameSite: http.SameSiteLaxMode})
 }
 
-// colour is what may stand in a rule of a style sheet as a colour, and nothing else.
-var colour = regexp.MustCompile(`^(#[0-9a-fA-F]{3,8}|[a-zA-Z]{3,30}|(rgb|rgba|hsl|hsla|oklch|oklab|lab|lch)\([0-9a-zA-Z.,%/ +-]{1,80}\))$`)
-
 // themeSheet is the one rule that the administrator's colour makes.
 func (x *Web) themeSheet(w http.ResponseWriter, r *http.Request) error {
 	s, err := x.settings(r.Context())
@@ -105,8 +110,8 @@ func (x *Web) themeSheet(w http.ResponseWriter, r *http.Request) error {
 	}
 	w.Header().Set("Content-Type", "text/css; charset=utf-8")
 	w.Header().Set("Cache-Control", "public, max-age=86400")
-	if accentVersion(s.AccentColor) == "" || !colour.MatchString(s.AccentColor) {
-		return nil
+	if s, err = s.Checked(); err != nil || s.AccentColor == settings.DefaultColour {
+		return nil // a row of another version may say what we would not write into a sheet
 	}
 	_, err = w.Write([]byte(":root{--accent:" + s.AccentColor + "}\n"))
 	return err

@@ -54,6 +54,7 @@ var pages = map[string]kind{
 	"profile":        {"house", profilePage{}},
 	"sessions":       {"house", sessionsPage{}},
 	"sessions-end":   {"house", sessionsEndPage{}},
+	"settings":       {"house", settingsPage{}},
 	"user":           {"house", userPage{}},
 	"user-demote":    {"house", userDemotePage{}},
 	"user-passkey":   {"house", userPasskeyPage{}},

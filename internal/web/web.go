@@ -34,6 +34,8 @@ type Config struct {
 	Audit     *audit.Log
 	// Settings reads the settings as they are now.
 	Settings func(context.Context) (settings.Settings, error)
+	// Keeper changes them.
+	Keeper *settings.Keeper
 	// PublicURL is where people find the house (APP_URL).
 	PublicURL *url.URL
 	// Version is that of the program.
@@ -47,6 +49,7 @@ type Web struct {
 	oidc      *oidc.Provider
 	audit     *audit.Log
 	settings  func(context.Context) (settings.Settings, error)
+	keeper    *settings.Keeper
 	public    *url.URL
 	version   string
 
@@ -57,10 +60,10 @@ type Web struct {
 // New makes the pages. Templates are parsed when somebody asks for a page; the tests
 // parse all of them.
 func New(c Config) (*Web, error) {
-	if c.Directory == nil || c.SignIn == nil || c.OIDC == nil || c.Audit == nil || c.Settings == nil || c.PublicURL == nil {
+	if c.Directory == nil || c.SignIn == nil || c.OIDC == nil || c.Audit == nil || c.Settings == nil || c.Keeper == nil || c.PublicURL == nil {
 		return nil, errors.New("web: the configuration lacks a part")
 	}
-	x := &Web{directory: c.Directory, signin: c.SignIn, oidc: c.OIDC, audit: c.Audit, settings: c.Settings, public: c.PublicURL, version: c.Version}
+	x := &Web{directory: c.Directory, signin: c.SignIn, oidc: c.OIDC, audit: c.Audit, settings: c.Settings, keeper: c.Keeper, public: c.PublicURL, version: c.Version}
 	tree, err := assetTree()
 	if err != nil {
 		return nil, err
@@ -88,6 +91,7 @@ func (x *Web) Routes() []edge.Route {
 		x.allowedRoutes(),
 		x.adminRoutes(),
 		x.groupRoutes(),
+		x.settingsRoutes(),
 		x.userRoutes(),
 	)
 }
