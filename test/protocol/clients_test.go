@@ -76,7 +76,7 @@ func TestEditKeepsWhatThePageDoesNotShow(t *testing.T) {
 	apptest.Both(t, func(t *testing.T, h *apptest.House) {
 		admin := h.SetUp()
 		c := h.Client("shop", func(e *oidc.ClientEdit) { e.GroupRestricted = true })
-		page := admin.Submit(clientsPath+"/"+c.ID, clientForm("name", "Shop of shops", "skip_consent", "on", "access_token_lifetime", "5"))
+		page := admin.Submit(clientsPath+"/"+c.ID, clientForm("was", seenOf(t, admin, clientsPath+"/"+c.ID), "name", "Shop of shops", "skip_consent", "on", "access_token_lifetime", "5"))
 		if page.Status != http.StatusOK || !strings.Contains(page.Body, "<h1>Shop of shops</h1>") {
 			t.Fatalf("not saved: %s", page)
 		}
@@ -128,7 +128,7 @@ func TestClientMayHaveAHundredLongAddresses(t *testing.T) {
 	apptest.SQLite(t, func(t *testing.T, h *apptest.House) {
 		admin := h.SetUp()
 		c := h.Client("shop")
-		form := clientForm()
+		form := clientForm("was", seenOf(t, admin, clientsPath+"/"+c.ID))
 		form.Del("redirect_uris")
 		for i := range 101 {
 			form.Add("redirect_uris", "https://shop.example/"+strings.Repeat("a", 1500)+"/"+string(rune('a'+i%26))+string(rune('a'+i/26)))

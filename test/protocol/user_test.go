@@ -28,6 +28,12 @@ func matches(t *testing.T, page *apptest.Page, pattern string) []string {
 	return found
 }
 
+// seenOf is what the first form of a page says of what it shows.
+func seenOf(t *testing.T, boss *apptest.Person, path string) string {
+	t.Helper()
+	return matches(t, boss.Open(path), `name="was" value="([^"]*)"`)[0]
+}
+
 // profileOf is the form of somebody's page as an administrator finds it.
 func profileOf(t *testing.T, boss *apptest.Person, id string, changes ...string) url.Values {
 	t.Helper()
@@ -325,7 +331,7 @@ func TestTwoAdministratorsAtOneClient(t *testing.T) {
 	apptest.Both(t, func(t *testing.T, h *apptest.House) {
 		boss, shop := h.SetUp(), h.Client("shop")
 		here := clientsPath + "/" + shop.ID
-		seen := matches(t, boss.Open(here), `name="was" value="([^"]*)"`)[0]
+		seen := seenOf(t, boss, here)
 		save := func(was string, changes ...string) *apptest.Page {
 			f := url.Values{"was": {was}, "name": {"shop"}, "redirect_uris": {shop.RedirectURI}, "redirect_uris_kind": {"exact"},
 				"post_logout_uris": {"https://shop.example/"}, "public": {"0"}, "id_token_alg": {"RS256"}, "refresh_issue": {"always"},
