@@ -126,7 +126,7 @@ func describeSQLite(tx *db.Tx) (tables []table, err error) {
 		for _, i := range list(tx, func(i *index) []any { return []any{&i.name, &i.origin, &i.unique, db.Text(&i.condition)} },
 			`SELECT l.name, l.origin, l."unique", CASE WHEN l.partial THEN substr(m.sql, instr(m.sql, ' WHERE ') + 7) END
 			FROM pragma_index_list($1) l LEFT JOIN sqlite_master m ON m.name = l.name ORDER BY l.name`, name) {
-			columns := strings.Join(list(tx, one, `SELECT name FROM pragma_index_info($1) ORDER BY seqno`, i.name), ", ")
+			columns := strings.Join(list(tx, one, `SELECT COALESCE(name, '…') FROM pragma_index_info($1) ORDER BY seqno`, i.name), ", ")
 			t.rules = append(t.rules, rule(i.origin == "pk", i.unique, i.origin == "c", i.name, columns, i.condition))
 		}
 		type reference struct{ from, table, to, then string }
@@ -158,8 +158,8 @@ func describePostgres(tx *db.Tx) (tables []table, err error) {
 		for _, i := range list(tx, func(i *index) []any {
 			return []any{&i.name, &i.primary, &i.unique, &i.made, &i.columns, db.Text(&i.condition)}
 		}, `SELECT c.relname, i.indisprimary, i.indisunique, NOT EXISTS (SELECT 1 FROM pg_constraint k WHERE k.conindid = i.indexrelid AND k.contype IN ('p', 'u')),
-				(SELECT string_agg(a.attname, ', ' ORDER BY k.n) FROM unnest(i.indkey) WITH ORDINALITY k(num, n)
-				JOIN pg_attribute a ON a.attrelid = i.indrelid AND a.attnum = k.num),
+				(SELECT string_agg(COALESCE(a.attname, '…'), ', ' ORDER BY k.n) FROM unnest(i.indkey) WITH ORDINALITY k(num, n)
+				LEFT JOIN pg_attribute a ON a.attrelid = i.indrelid AND a.attnum = k.num),
 				pg_get_expr(i.indpred, i.indrelid)
 			FROM pg_index i JOIN pg_class c ON c.oid = i.indexrelid
 			WHERE i.indrelid = (SELECT oid FROM pg_class WHERE relname = $1 AND relnamespace = current_schema()::regnamespace) ORDER BY c.relname`, name) {

@@ -183,11 +183,13 @@ func AddUser(tx *db.Tx, by audit.Actor, n NewUser) (User, error) {
 
 // join makes a new user a member of groups and returns the names of these.
 func join(tx *db.Tx, u *User, groups []string) (names []string, err error) {
-	ids := slices.Compact(slices.Sorted(slices.Values(groups)))
-	if len(ids) > maxGroups {
+	if len(groups) > maxGroups {
 		return nil, ErrNoGroup
 	}
-	for _, id := range ids {
+	for i, id := range groups {
+		if slices.Contains(groups[:i], id) {
+			continue
+		}
 		g, err := GroupByID(tx, id)
 		if err != nil {
 			return nil, err
@@ -196,6 +198,7 @@ func join(tx *db.Tx, u *User, groups []string) (names []string, err error) {
 			return nil, ErrGroupManaged
 		}
 		tx.Do(`INSERT INTO user_group_members (group_id, user_id, added_at) VALUES ($1, $2, $3)`, id, u.ID, tx.Now().UnixMicro())
+		countMembers(tx, id)
 		countMembers(tx, id)
 		jobs.Publish(tx, "group.changed", id)
 		names = append(names, g.Name)

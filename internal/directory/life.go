@@ -86,6 +86,7 @@ func (d *Directory) Delete(ctx context.Context, by audit.Actor, ids ...string) e
 			return err
 		}
 		u.DeletedAt, u.ValidFrom = tx.Now(), tx.Now()
+		tx.Do(`DELETE FROM user_words WHERE user_id = $1`, u.ID)
 		jobs.AddAt(tx, "user.purge", u.ID, tx.Now().Add(purgeAfter))
 		return leaveGroups(tx, u.ID)
 	})
@@ -124,7 +125,6 @@ func (d *Directory) Purge(ctx context.Context, id string) error {
 		saveUser(tx, &User{ID: u.ID, Kind: u.Kind, Username: u.Username, Email: u.Email, LDAPID: u.LDAPID,
 			Claims: map[string]any{}, StandardClaims: map[string]any{}, CreatedAt: u.CreatedAt,
 			ValidFrom: u.ValidFrom, DeletedAt: u.DeletedAt})
-		tx.Do(`DELETE FROM user_words WHERE user_id = $1`, id)
 		if err := leaveGroups(tx, id); err != nil {
 			return err
 		}

@@ -185,17 +185,34 @@ func Beginnings(names ...string) []string {
 
 func insertWords(tx *db.Tx, u *User) {
 	list := words(u)
-	if len(list) == 0 {
+	if len(list) == 0 || u.Kind != "person" || !u.DeletedAt.IsZero() {
 		return
 	}
-	args := []any{u.ID}
+	slices.Sort(list)
+	args := []any{u.ID, Fold(u.Name())}
 	var rows strings.Builder
+	before := ""
 	for i, w := range list {
 		if i > 0 {
 			rows.WriteString(", ")
 		}
-		args = append(args, w)
-		fmt.Fprintf(&rows, "($%d, $1)", len(args))
+		args = append(args, w, sharedStart(before, w))
+		fmt.Fprintf(&rows, "($%d, $1, $2, $%d)", len(args)-1, len(args))
+		before = w
 	}
-	tx.Do(`INSERT INTO user_words (word, user_id) VALUES `+rows.String(), args...)
+	tx.Do(`INSERT INTO user_words (word, user_id, display_key, shared) VALUES `+rows.String(), args...)
+}
+
+// sharedStart is how many characters a and b have in common at their start. Among the
+// sorted words of a user, the first that begins with something is the one that shares
+// less with the word before it; so a search finds each user once without comparing ids.
+func sharedStart(a, b string) int {
+	n, left := 0, []rune(a)
+	for _, r := range b {
+		if n == len(left) || left[n] != r {
+			break
+		}
+		n++
+	}
+	return n
 }
