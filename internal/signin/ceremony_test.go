@@ -80,7 +80,7 @@ func TestCeremonyBelongsToItsSession(t *testing.T) {
 		ada, again, bob := h.person("ada", k), h.browser(), h.person("bob", l)
 		must(t, again.signIn(k))
 		begin := func() (Ceremony, []byte) {
-			c, err := h.BeginStepUp(t.Context(), ada.visitor, ada.cookie, PurposePasskeys)
+			c, err := h.BeginStepUp(t.Context(), ada.visitor, ada.cookie, PurposePasskeys, "")
 			must(t, err)
 			return c, k.get(t, c.Options)
 		}

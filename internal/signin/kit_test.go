@@ -275,7 +275,7 @@ func (b *browser) byCode(username string) {
 // stepUp proves the visitor anew with k.
 func (b *browser) stepUp(k *key, purpose string) error {
 	b.h.t.Helper()
-	c, err := b.h.BeginStepUp(ctxOf(b), b.visitor, b.cookie, purpose)
+	c, err := b.h.BeginStepUp(ctxOf(b), b.visitor, b.cookie, purpose, "")
 	if err != nil {
 		return err
 	}

@@ -63,8 +63,9 @@ func (s *SignIn) NeedsStepUp(ctx context.Context, v Visitor, purpose string) (bo
 	return false, err
 }
 
-// BeginStepUp begins a fresh proof by one of the visitor's own passkeys.
-func (s *SignIn) BeginStepUp(ctx context.Context, v Visitor, browser []byte, purpose string) (Ceremony, error) {
+// BeginStepUp begins a fresh proof by one of the visitor's own passkeys. hint is
+// that of BeginSignIn.
+func (s *SignIn) BeginStepUp(ctx context.Context, v Visitor, browser []byte, purpose, hint string) (Ceremony, error) {
 	if purpose != PurposePasskeys && purpose != PurposeAuthorize {
 		return Ceremony{}, ErrPurpose
 	}
@@ -90,7 +91,7 @@ func (s *SignIn) BeginStepUp(ctx context.Context, v Visitor, browser []byte, pur
 		}
 		t := newTerms(set)
 		c, err = begin(tx, ceremony{kind: kindStepUp, browser: browser, userID: now.User.ID, sessionID: now.Session.ID,
-			purpose: purpose, terms: t}, s.requestOptions(t, have, ""))
+			purpose: purpose, terms: t}, s.requestOptions(t, have, hint))
 		return err
 	})
 	return c, err

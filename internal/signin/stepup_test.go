@@ -47,7 +47,7 @@ func TestStepUp(t *testing.T) {
 		if !here.visitor.Session.AuthTime.Equal(time.Now()) {
 			t.Error("a step-up for an application does not count as a sign-in")
 		}
-		_, err = h.BeginStepUp(t.Context(), here.visitor, here.cookie, "anything")
+		_, err = h.BeginStepUp(t.Context(), here.visitor, here.cookie, "anything", "")
 		wants(t, "a purpose that there is not", err, ErrPurpose)
 	})
 }
@@ -83,7 +83,7 @@ func TestCodeCannotStepUp(t *testing.T) {
 		b.byCode("ada")
 		wants(t, "a step-up", b.stepUp(k, PurposePasskeys), ErrCodeSession)
 		wants(t, "a step-up for an application", b.stepUp(k, PurposeAuthorize), ErrCodeSession)
-		_, err := h.BeginStepUp(t.Context(), b.visitor, b.cookie, PurposePasskeys)
+		_, err := h.BeginStepUp(t.Context(), b.visitor, b.cookie, PurposePasskeys, "")
 		wants(t, "beginning a step-up", err, ErrCodeSession)
 		_, err = b.add(newKey())
 		wants(t, "adding a second passkey", err, ErrCodeSession)
@@ -94,7 +94,7 @@ func TestCodeCannotStepUp(t *testing.T) {
 		wants(t, "removing a passkey", h.RemovePasskey(t.Context(), b.visitor, list[0].ID), ErrCodeSession)
 
 		// A ceremony that was begun before the code came does not help either.
-		c, err := h.BeginStepUp(t.Context(), ada.visitor, ada.cookie, PurposePasskeys)
+		c, err := h.BeginStepUp(t.Context(), ada.visitor, ada.cookie, PurposePasskeys, "")
 		must(t, err)
 		ada.byCode("ada")
 		_, err = h.FinishStepUp(t.Context(), ada.visitor, ada.cookie, c.ID, k.get(t, c.Options))
@@ -110,7 +110,7 @@ func TestEndedSessionFinishesNothing(t *testing.T) {
 		k := newKey()
 		ada := h.person("ada", k)
 		must(t, ada.stepUp(k, PurposePasskeys))
-		up, err := h.BeginStepUp(t.Context(), ada.visitor, ada.cookie, PurposePasskeys)
+		up, err := h.BeginStepUp(t.Context(), ada.visitor, ada.cookie, PurposePasskeys, "")
 		must(t, err)
 		add, err := h.BeginAdd(t.Context(), ada.visitor, ada.cookie, "")
 		must(t, err)
@@ -121,7 +121,7 @@ func TestEndedSessionFinishesNothing(t *testing.T) {
 		wants(t, "adding", err, ErrNoSession)
 		_, err = h.BeginAdd(t.Context(), ada.visitor, ada.cookie, "")
 		wants(t, "beginning to add", err, ErrNoSession)
-		_, err = h.BeginStepUp(t.Context(), ada.visitor, ada.cookie, PurposePasskeys)
+		_, err = h.BeginStepUp(t.Context(), ada.visitor, ada.cookie, PurposePasskeys, "")
 		wants(t, "beginning to step up", err, ErrNoSession)
 	})
 }

@@ -28,6 +28,7 @@ func (x *Web) accountRoutes() []edge.Route {
 		page("GET "+passkeysPath+"/add", edge.SignedIn, x.passkeyAdd),
 		script("POST "+passkeysPath+"/begin", edge.SignedIn, edge.LimitStepUp, x.passkeyBegin),
 		script("POST "+passkeysPath+"/finish", edge.SignedIn, edge.LimitStepUp, x.passkeyFinish),
+		page("POST "+passkeysPath+"/offer", edge.SignedIn, x.offerDismissed),
 		page("GET "+passkeysPath+"/{id}/rename", edge.SignedIn, x.passkeyRename),
 		page("POST "+passkeysPath+"/{id}/rename", edge.SignedIn, x.passkeyRenamed),
 		page("GET "+passkeysPath+"/{id}/remove", edge.SignedIn, x.passkeyRemove),
@@ -49,38 +50,8 @@ type passkeysPage struct {
 	Single bool // one, and one only
 	// DeviceBound says that the only one is on one device and cannot be copied.
 	DeviceBound bool
-}
-
-// A keyLine is a passkey as people see it.
-type keyLine struct {
-	ID, Name, Icon string
-	Kind           string // where it lives, in words
-	CreatedAt      time.Time
-	UsedAt         time.Time
-	UsedOn         string
-	Here           bool // this session was opened with it
-}
-
-// keyLineOf describes a passkey.
-func keyLineOf(words *i18n.Locale, k *signin.Passkey, session signin.Session) keyLine {
-	l := keyLine{ID: k.ID, Name: k.Name, CreatedAt: k.CreatedAt, UsedAt: k.LastUsedAt, Here: session.PasskeyID == k.ID}
-	model := k.Model()
-	switch {
-	case k.BackupState && model != "":
-		l.Icon, l.Kind = "cloud", words.T("passkeys.kind.synced_by", "model", model)
-	case k.BackupState:
-		l.Icon, l.Kind = "cloud", words.T("passkeys.kind.synced")
-	case k.Attachment == "cross-platform" && slices.Contains(k.Transports, "usb"), k.Attachment == "cross-platform" && slices.Contains(k.Transports, "nfc"):
-		l.Icon, l.Kind = "usbkey", words.T("passkeys.kind.security_key")
-	case k.BackupKnown && !k.BackupEligible:
-		l.Icon, l.Kind = "laptop", words.T("passkeys.kind.device")
-	default:
-		l.Icon, l.Kind = "key", words.T("passkeys.kind.other")
-	}
-	if k.LastUsedOn != "" {
-		l.UsedOn = deviceName(words, k.LastUsedOn)
-	}
-	return l
+	Signals     signin.Signals
+	Offer       bool
 }
 
 // deviceName is a browser and its system in words.
@@ -100,9 +71,15 @@ func (x *Web) passkeys(w http.ResponseWriter, r *http.Request) error {
 	if err != nil {
 		return err
 	}
-	p := passkeysPage{Frame: Frame{Title: words.T("passkeys.title"), Area: "account", Here: "passkeys", Narrow: true}}
+	s, err := x.settings(r.Context())
+	if err != nil {
+		return err
+	}
+	p := passkeysPage{Frame: Frame{Title: words.T("passkeys.title"), Area: "account", Here: "passkeys", Narrow: true, Modules: []string{"signals.js"}},
+		Signals: x.signin.Signals(v, keys), Offer: offered(r, s)}
 	for i := range keys {
 		p.Keys = append(p.Keys, keyLineOf(words, &keys[i], v.Session))
+		p.Keys[i].Outside = keys[i].Outside(s)
 	}
 	p.Single = len(keys) == 1
 	p.DeviceBound = p.Single && keys[0].BackupKnown && !keys[0].BackupEligible
@@ -114,6 +91,8 @@ type passkeyAddPage struct {
 	Frame
 	Ceremony Ceremony
 	First    bool   // there is none yet
+	Here     bool   // the settings allow one on this device
+	Else     bool   // the settings allow one on another device
 	Later    string // where to go instead
 }
 
@@ -144,6 +123,11 @@ func (x *Web) passkeyAdd(w http.ResponseWriter, r *http.Request) error {
 			Words: ceremonyWords(words)},
 		First: len(keys) == 0, Later: target,
 	}
+	s, err := x.settings(r.Context())
+	if err != nil {
+		return err
+	}
+	p.Here, p.Else = s.WebauthnAuthenticatorAttachment != "cross-platform", s.WebauthnAuthenticatorAttachment != "platform"
 	return x.show(w, r, "passkey-add", &p)
 }
 
@@ -167,6 +151,9 @@ func (x *Web) passkeyFinish(w http.ResponseWriter, r *http.Request) error {
 	key, err := x.signin.FinishAdd(r.Context(), visitor(r), edge.BrowserHash(r), in.ID, in.Answer, seen(r))
 	if err != nil {
 		return err
+	}
+	if key.Attachment == "platform" {
+		closeOffer(w, r)
 	}
 	flash(w, r, "flash.passkey_added", "name", key.Name)
 	return edge.WriteJSON(w, http.StatusOK, onward{inside(in.Redirect, passkeysPath)})

@@ -59,9 +59,10 @@ func (x *Web) again(w http.ResponseWriter, r *http.Request) error {
 	return x.show(w, r, "again", &p)
 }
 
-// againIn is what the module sends to begin: which page it is on.
+// againIn is what the module sends to begin: which page it is on, and where the passkey lies.
 type againIn struct {
 	Redirect string `json:"redirect"`
+	Hint     string `json:"hint"`
 }
 
 func (x *Web) againBegin(w http.ResponseWriter, r *http.Request) error {
@@ -69,7 +70,7 @@ func (x *Web) againBegin(w http.ResponseWriter, r *http.Request) error {
 	if err := edge.ReadJSON(r, &in); err != nil {
 		return err
 	}
-	c, err := x.signin.BeginStepUp(r.Context(), visitor(r), edge.BrowserHash(r), purposeOf(in.Redirect))
+	c, err := x.signin.BeginStepUp(r.Context(), visitor(r), edge.BrowserHash(r), purposeOf(in.Redirect), in.Hint)
 	if err != nil {
 		return err
 	}

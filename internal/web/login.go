@@ -148,8 +148,6 @@ type answered struct {
 	ID       string          `json:"id"`
 	Answer   json.RawMessage `json:"answer"`
 	Redirect string          `json:"redirect"`
-	// CrossDevice says that the passkey lies on another device than this one.
-	CrossDevice bool `json:"crossDevice"`
 }
 
 // onward tells the module where to go.
@@ -179,5 +177,6 @@ func (x *Web) loginFinish(w http.ResponseWriter, r *http.Request) error {
 		return err
 	}
 	login(w, r, l)
+	offerAfter(w, r, l)
 	return edge.WriteJSON(w, http.StatusOK, onward{inside(in.Redirect, home)})
 }

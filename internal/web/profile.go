@@ -7,6 +7,7 @@ import (
 	"pocketid/internal/edge"
 	"pocketid/internal/fault"
 	"pocketid/internal/i18n"
+	"pocketid/internal/signin"
 )
 
 // profilePage is what people say of themselves.
@@ -18,6 +19,8 @@ type profilePage struct {
 	Fixed     string
 	Languages []languageChoice
 	Look      string // the theme that the account keeps: "auto", "light", "dark"
+	Signals   signin.Signals
+	Offer     bool
 }
 
 func (x *Web) profile(w http.ResponseWriter, r *http.Request) error {
@@ -27,14 +30,20 @@ func (x *Web) profile(w http.ResponseWriter, r *http.Request) error {
 }
 
 func (x *Web) showProfile(w http.ResponseWriter, r *http.Request, edit directory.ProfileEdit, problem *Problem) error {
-	words, u := x.words(r), visitor(r).User
+	words, v := x.words(r), visitor(r)
+	u := v.User
 	s, err := x.settings(r.Context())
 	if err != nil {
 		return err
 	}
+	keys, err := x.signin.Passkeys(r.Context(), v)
+	if err != nil {
+		return err
+	}
 	p := profilePage{
-		Frame: Frame{Title: words.T("profile.title"), Area: "account", Here: "profile", Narrow: true, Fault: problem},
+		Frame: Frame{Title: words.T("profile.title"), Area: "account", Here: "profile", Narrow: true, Fault: problem, Modules: []string{"signals.js"}},
 		Edit:  edit, Verified: u.EmailVerified && edit.Email == u.Email, Look: themeOf(r),
+		Signals: x.signin.Signals(v, keys), Offer: offered(r, s),
 	}
 	switch {
 	case u.LDAPID != "":

@@ -1,6 +1,7 @@
 // @ts-check
 // A form with data-begin and data-finish is a passkey ceremony: begin gives the options, the browser asks the person,
-// finish takes the answer and says where to go. With data-conditional the field offers passkeys by itself.
+// finish takes the answer and says where to go. With data-conditional the field offers passkeys by itself. The value of
+// the button says where the passkey lies: on this device, or on another one.
 const forms = document.querySelectorAll('form[data-begin]');
 const b64 = b => btoa(String.fromCharCode(...new Uint8Array(b))).replaceAll('+', '-').replaceAll('/', '_').replaceAll('=', '');
 const bytes = s => Uint8Array.from(atob(s.replaceAll('-', '+').replaceAll('_', '/')), c => c.charCodeAt(0));
@@ -36,8 +37,10 @@ async function post(path, body) {
 }
 
 for (const form of forms) {
-  const d = form.dataset, words = JSON.parse(d.words || '{}'), button = form.querySelector('button.primary');
-  const problem = document.querySelector('[data-problem]'), busy = on => { button.disabled = on; form.setAttribute('aria-busy', on); };
+  const d = form.dataset, words = JSON.parse(d.words || '{}'), buttons = [...form.elements].filter(e => e.type === 'submit');
+  const problem = document.querySelector('[data-problem]'), advice = document.querySelector('[data-advice]'), status = document.querySelector('[data-status]');
+  const tell = text => { if (status) status.textContent = text || ''; };
+  const busy = on => { buttons.forEach(b => b.disabled = on); form.setAttribute('aria-busy', on); if (!on) tell(''); };
   /** @type {AbortController|undefined} */ let waiting;
   let timer = 0;
 
@@ -57,20 +60,33 @@ for (const form of forms) {
       input.setAttribute('aria-invalid', 'true'); input.setAttribute('aria-describedby', p.id);
       input.after(p); input.focus();
     } else problem.focus();
-    if (d.again) button.querySelector('span').textContent = d.again;
+    if (d.again) buttons[0].querySelector('span').textContent = d.again;
   };
   const fault = e => {
     if (e.answer?.code) return say(e.answer.title, [e.answer.error, e.answer.cure].filter(Boolean).join(' '), e.answer.details?.fields?.[0]?.field);
     const w = words[e.name] || words.other || ['', String(e)];
     say(w[0], w[1]);
+    if (e.name === 'NotAllowedError') advise();
   };
-  const start = () => {
+  /** A device that keeps no passkeys itself says what to use instead. */
+  async function advise() {
+    if (!advice || await PublicKeyCredential.isUserVerifyingPlatformAuthenticatorAvailable?.().catch(() => true) !== false) return;
+    advice.hidden = false;
+    if (d.kind === 'create' && buttons[1]) { buttons[0].classList.remove('primary'); buttons[1].classList.add('primary'); }
+  }
+  const start = hint => {
     const v = Object.fromEntries(new FormData(form));
-    return post(d.begin, { redirect: d.redirect, hint: '', token: v.token, profile: d.profile ? v : undefined });
+    return post(d.begin, { redirect: d.redirect, hint, token: v.token, profile: d.profile ? v : undefined });
   };
   const finish = async (c, begun) => {
-    const out = await post(d.finish, { id: begun.id, answer: plain(c), redirect: d.redirect });
-    location.assign(out.next);
+    tell(d.done);
+    try {
+      location.assign((await post(d.finish, { id: begun.id, answer: plain(c), redirect: d.redirect })).next);
+    } catch (e) {
+      // The passkey manager hears that we do not know what it offered: the id is the one it gave us, and nothing more.
+      if (e.code === 'passkey_unknown') try { PublicKeyCredential.signalUnknownCredential?.({ rpId: begun.options.rpId, credentialId: c.id })?.catch(() => {}); } catch { /* a courtesy */ }
+      throw e;
+    }
   };
 
   /** The field offers passkeys until somebody asks for the dialog; the challenge is renewed before it runs out. */
@@ -79,7 +95,7 @@ for (const form of forms) {
     const control = waiting = new AbortController(), over = () => control.signal.aborted;
     try {
       if (!await PublicKeyCredential.isConditionalMediationAvailable?.()) return;
-      const begun = await start();
+      const begun = await start('');
       if (over()) return;
       timer = setTimeout(() => { control.abort(); offer(); }, Math.max(30, begun.expiresIn - 30) * 1000);
       const c = await navigator.credentials.get({ mediation: 'conditional', signal: control.signal, publicKey: parse('get', begun.options) });
@@ -97,7 +113,8 @@ for (const form of forms) {
     ev.preventDefault();
     clear(); clearTimeout(timer); waiting?.abort(); busy(true);
     try {
-      const begun = await start(), publicKey = parse(d.kind, begun.options);
+      const begun = await start(ev.submitter?.value || ''), publicKey = parse(d.kind, begun.options);
+      tell(d.waiting);
       const c = d.kind === 'get' ? await navigator.credentials.get({ publicKey }) : await navigator.credentials.create({ publicKey });
       await finish(c, begun);
     } catch (e) {
@@ -112,6 +129,7 @@ for (const form of forms) {
     say(w[0], w[1]); busy(true); document.body.focus();
   } else {
     if (d.conditional) offer();
+    if (d.kind === 'create') advise();
     document.documentElement.dataset.ready = '1';
   }
   const address = document.querySelector('[data-public]'); // set-up: is this the address that passkeys will be bound to?

@@ -1,0 +1,95 @@
+package web
+
+import (
+	"slices"
+	"strings"
+	"time"
+
+	"pocketid/internal/i18n"
+	"pocketid/internal/signin"
+)
+
+// A keyLine is a passkey as people see it.
+type keyLine struct {
+	ID, Name, Icon string
+	// Mark stands for the maker of the passkey, in colours of ours; without a hue
+	// the maker is not known, and the icon says where the passkey lives.
+	Mark      Avatar
+	Kind      string // where it lives, in words
+	CreatedAt time.Time
+	UsedAt    time.Time
+	UsedOn    string
+	Here      bool // this session was opened with it
+	Outside   bool // the settings would not accept it as a new one
+}
+
+// keyLineOf describes a passkey.
+func keyLineOf(words *i18n.Locale, k *signin.Passkey, session signin.Session) keyLine {
+	l := keyLine{ID: k.ID, Name: k.Name, CreatedAt: k.CreatedAt, UsedAt: k.LastUsedAt, Here: session.PasskeyID == k.ID}
+	model := k.Model()
+	switch {
+	case k.BackupState && model != "":
+		l.Icon, l.Kind = "cloud", words.T("passkeys.kind.synced_by", "model", model)
+	case k.BackupState:
+		l.Icon, l.Kind = "cloud", words.T("passkeys.kind.synced")
+	case k.Attachment == "cross-platform" && (slices.Contains(k.Transports, "usb") || slices.Contains(k.Transports, "nfc")):
+		l.Icon, l.Kind = "usbkey", words.T("passkeys.kind.security_key")
+	case k.BackupKnown && !k.BackupEligible:
+		l.Icon, l.Kind = "laptop", words.T("passkeys.kind.device")
+	case k.BackupKnown && model != "":
+		l.Icon, l.Kind = "key", words.T("passkeys.kind.kept_by", "model", model)
+	default:
+		l.Icon, l.Kind = "key", words.T("passkeys.kind.other")
+	}
+	l.Mark = markOf(model)
+	if k.LastUsedOn != "" {
+		l.UsedOn = deviceName(words, k.LastUsedOn)
+	}
+	return l
+}
+
+// makers are the marks of those whose passkeys are met most, by how the names of their
+// models begin: letters in a colour, drawn by us, because their own marks are theirs.
+// One without letters keeps the icon of where the passkey lives.
+var makers = []struct {
+	name string
+	mark Avatar
+}{
+	{"1Password", Avatar{"1P", 1}},
+	{"Apple Passwords", Avatar{"", 1}},
+	{"Bitwarden", Avatar{"B", 1}},
+	{"Chrome on Mac", Avatar{"C", 3}},
+	{"Chromium", Avatar{"C", 3}},
+	{"Dashlane", Avatar{"D", 2}},
+	{"Edge on Mac", Avatar{"E", 2}},
+	{"Enpass", Avatar{"E", 1}},
+	{"Google Password Manager", Avatar{"G", 3}},
+	{"Google Titan", Avatar{"", 3}},
+	{"Kaspersky", Avatar{"K", 2}},
+	{"KeePassDX", Avatar{"KD", 2}},
+	{"KeePassXC", Avatar{"KX", 2}},
+	{"KeePass", Avatar{"KP", 2}},
+	{"Keeper", Avatar{"K", 3}},
+	{"LastPass", Avatar{"L", 5}},
+	{"Microsoft Password Manager", Avatar{"M", 1}},
+	{"Nitrokey", Avatar{"", 5}},
+	{"NordPass", Avatar{"N", 2}},
+	{"Norton", Avatar{"N", 3}},
+	{"Proton Pass", Avatar{"P", 4}},
+	{"Samsung Pass", Avatar{"S", 1}},
+	{"Security Key", Avatar{"", 2}},
+	{"Solo", Avatar{"", 4}},
+	{"TOKEN2", Avatar{"", 4}},
+	{"Windows Hello", Avatar{"", 1}},
+	{"YubiKey", Avatar{"", 2}},
+}
+
+// markOf is the mark of who made a model; of nobody known it has no hue.
+func markOf(model string) Avatar {
+	for _, m := range makers {
+		if strings.HasPrefix(model, m.name) {
+			return m.mark
+		}
+	}
+	return Avatar{}
+}
