@@ -171,7 +171,7 @@ func TestPasskeyManagersAreKeptInStep(t *testing.T) {
 		p.open("/settings/account/sessions")
 		p.value(`history.back(), ""`)
 		p.at("/settings/account/passkeys")
-		p.see("passkey-signals + *, .list")
+		p.until(`document.querySelector(".list li")`)
 		if got := p.value(`sessionStorage.getItem("signals") || ""`); got != "" {
 			t.Errorf("a page of the history says %s", got)
 		}
@@ -187,8 +187,10 @@ func TestPasskeyManagersAreKeptInStep(t *testing.T) {
 		stranger.see("[data-problem]:not([hidden])")
 		stranger.text("This passkey is not known here")
 		all = stranger.signals("signalUnknownCredential")
-		if got := last(all, "signalUnknownCredential"); len(all) != 1 || got.RPID != "localhost" || got.CredentialID != ids(first...)[0] || got.UserID != "" {
-			t.Errorf("after an unknown passkey managers hear %+v", all)
+		for _, got := range all { // the field may have offered it as well
+			if got.Method != "signalUnknownCredential" || got.RPID != "localhost" || got.CredentialID != ids(first...)[0] || got.UserID != "" {
+				t.Errorf("after an unknown passkey managers hear %+v", got)
+			}
 		}
 		stranger.quiet()
 	})
@@ -226,8 +228,10 @@ func TestNoPasskeyIsNoSignal(t *testing.T) {
 // keep one, until that is done or declined.
 func TestOfferAfterASignInWithAnotherDevice(t *testing.T) {
 	engines(t, func(t *testing.T, s *server) {
-		admin := s.admin(t, "en")
-		key := admin.credentials()[0]
+		owner := s.newPerson(t, "en")
+		owner.authenticator(phone)
+		owner.setUp("Set up Pocket ID")
+		key := owner.credentials()[0]
 		in := func(with func(*webauthn.VirtualAuthenticatorOptions)) *person {
 			p := s.newPerson(t, "en")
 			p.authenticator(with)
@@ -240,7 +244,7 @@ func TestOfferAfterASignInWithAnotherDevice(t *testing.T) {
 			return p
 		}
 
-		p := in(phone)
+		p := in(securityKey)
 		p.see("main .card")
 		p.until(`document.querySelector("passkey-offer").hidden`) // this device keeps none
 		p.oneMore(inDevice)
@@ -258,7 +262,7 @@ func TestOfferAfterASignInWithAnotherDevice(t *testing.T) {
 		p.quiet()
 
 		// Who takes the offer is not asked again; signing in here shows nothing of it either.
-		q := in(securityKey)
+		q := in(phone)
 		here := q.oneMore(inDevice)
 		q.open("/settings/account/passkeys")
 		q.click("passkey-offer a.btn.primary")
@@ -278,7 +282,9 @@ func TestOfferAfterASignInWithAnotherDevice(t *testing.T) {
 		q.look("passkeys-two-kinds")
 		q.quiet()
 
-		if admin.open("/settings/account"); admin.value(`String(document.querySelector("passkey-offer"))`) != "null" {
+		r := in(inDevice)
+		r.see("main .card")
+		if r.value(`String(document.querySelector("passkey-offer"))`) != "null" {
 			t.Error("a passkey in the device leads to an offer")
 		}
 	})
