@@ -153,6 +153,7 @@ func TestTwoSaveAtOnce(t *testing.T) {
 	})
 }
 
+// threats 56
 func TestLastAdmin(t *testing.T) {
 	each(t, func(t *testing.T, b *book) {
 		boss, ada := b.admin("boss"), b.user("ada")

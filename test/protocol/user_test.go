@@ -126,6 +126,7 @@ func TestPageOfAPersonIsForAdministrators(t *testing.T) {
 	})
 }
 
+// threats 3
 func TestAdministratorTakesAPasskeyAway(t *testing.T) {
 	apptest.Both(t, func(t *testing.T, h *apptest.House) {
 		boss := h.SetUp()
@@ -165,7 +166,7 @@ func TestAdministratorTakesAPasskeyAway(t *testing.T) {
 	})
 }
 
-// What somebody has open is dead at once, before any job has run.
+// threats 3: what somebody has open is dead at once, before any job has run.
 func TestAdministratorSignsSomebodyOutEverywhere(t *testing.T) {
 	apptest.Both(t, func(t *testing.T, h *apptest.House) {
 		boss := h.SetUp()
@@ -227,7 +228,7 @@ func TestAdministratorSignsSomebodyOutEverywhere(t *testing.T) {
 	})
 }
 
-// The right of an administrator ends with the next request, and the last one keeps it.
+// threats 56: the right of an administrator ends with the next request, and the last one keeps it.
 func TestRightsAreAskedAtEachRequest(t *testing.T) {
 	apptest.Both(t, func(t *testing.T, h *apptest.House) {
 		boss := h.SetUp()
