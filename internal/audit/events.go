@@ -94,6 +94,7 @@ var (
 	ClientSecretRemoved = declare(ofClients, "client.secret_removed")
 
 	SettingsEdited = declare(ofSystem, "settings.edited")
+	AuditExported  = declare(ofSystem, "audit.exported")
 	KeyPublished   = declare(ofSystem, "key.published")
 	KeyHastened    = declare(ofSystem, "key.hastened")
 	KeyActivated   = declare(ofSystem, "key.activated")

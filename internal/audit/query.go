@@ -28,6 +28,7 @@ const (
 	byEvents // one of several
 	byObject
 	byVia
+	byRare // done on another way than a page
 	byAddress
 	byRequest
 )
@@ -46,6 +47,7 @@ var conditionSQL = map[field]string{
 	byEvent:   `event = ?`,
 	byObject:  `object_kind = ? AND object_id = ?`,
 	byVia:     `via = ?`,
+	byRare:    `via = ? AND via <> 'page'`,
 	byAddress: `address = ?`,
 	byRequest: `request_id = ? AND request_id <> ''`,
 }
@@ -53,13 +55,13 @@ var conditionSQL = map[field]string{
 // indexes are what the log is indexed by, before time: those that fewer rows share first.
 var indexes = [][]field{
 	{byRequest}, {byObject}, {byUser, byClient}, {byUser, byEvent}, {byActing, byEvent}, {byClient, byEvent},
-	{byAddress}, {byUser}, {byActing}, {byClient}, {byEvent}, {},
+	{byAddress}, {byUser}, {byActing}, {byClient}, {byRare}, {byEvent}, {},
 }
 
 const (
 	// window is how many rows the alternatives of a page may look at when they ask for
 	// more than an index knows.
-	window = 4000
+	window = 2000
 	// maxAlternatives is how many alternatives one page has at most.
 	maxAlternatives = 64
 )
@@ -73,7 +75,8 @@ type query struct {
 	cursor      cursor
 	placed      bool // there is a cursor
 	limit       int
-	window      int // of each alternative
+	uncounted   bool // nobody asks how many there are
+	window      int  // of each alternative
 }
 
 // plan finds the alternatives of a filter.
@@ -93,7 +96,11 @@ func plan(tx *db.Tx, f Filter, s scope) (query, error) {
 		q.each(condition{byObject, []any{f.ObjectKind, f.ObjectID}})
 	}
 	if f.Via != "" {
-		q.each(condition{byVia, []any{f.Via}})
+		way := byRare
+		if f.Via == "page" {
+			way = byVia
+		}
+		q.each(condition{way, []any{f.Via}})
 	}
 	if f.Address != "" {
 		q.each(condition{byAddress, []any{address(f.Address)}})
@@ -297,13 +304,12 @@ func (q *query) read(tx *db.Tx, p *Page) error {
 		p.Entries = slices.DeleteFunc(p.Entries, func(e Entry) bool { return far.before(e.At.UnixMicro(), e.ID) != q.cursor.newer })
 	}
 	q.link(p, more, far)
-	if p.Total, err = q.count(tx); err != nil {
-		return err
-	}
-	if p.Total < 0 && !q.placed && !more && far.id == "" {
+	if !q.placed && !more && far.id == "" {
 		p.Total = len(p.Entries)
+		return nil
 	}
-	return nil
+	p.Total, err = q.count(tx)
+	return err
 }
 
 // link says where the pages beside p are, and puts its newest entry first.
@@ -405,11 +411,11 @@ func (q *query) horizon(tx *db.Tx) (far cursor, err error) {
 // count counts the rows of all pages up to MaxCount; -1 when that is not to be had for a
 // bounded price.
 func (q *query) count(tx *db.Tx) (int, error) {
-	if q.overlapping {
+	if q.overlapping || q.uncounted {
 		return -1, nil
 	}
 	all := *q
-	all.placed = false
+	all.placed, all.cursor = false, cursor{}
 	var s statement
 	s.add(`SELECT count(*) FROM (`)
 	for i, a := range q.alternatives {
@@ -420,8 +426,10 @@ func (q *query) count(tx *db.Tx) (int, error) {
 		if i > 0 {
 			s.add(` UNION ALL `)
 		}
-		s.add(`SELECT at`)
+		// Without an order PostgreSQL reads the whole table for a thousand rows of it.
+		s.add(`SELECT at FROM (SELECT at, id`)
 		all.along(&s, along)
+		s.add(all.order() + fmt.Sprintf(` LIMIT %d) AS b%d`, MaxCount, i))
 	}
 	s.add(fmt.Sprintf(` LIMIT %d) AS counted`, MaxCount))
 	var n int

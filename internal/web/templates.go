@@ -23,6 +23,9 @@ type kind struct {
 // pages is the registry of all pages. Each has a template of its name in
 // ui/pages, which the tests check against the type named here.
 var pages = map[string]kind{
+	"activity":      {"house", activityPage{}},
+	"audit":         {"house", auditPage{}},
+	"audit-entry":   {"house", auditEntryPage{}},
 	"again":         {"pocket", againPage{}},
 	"allowed":       {"house", allowedPage{}},
 	"allowed-end":   {"house", allowedEndPage{}},

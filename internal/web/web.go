@@ -90,6 +90,7 @@ func (x *Web) Routes() []edge.Route {
 		x.accountRoutes(),
 		x.allowedRoutes(),
 		x.adminRoutes(),
+		x.auditRoutes(),
 		x.groupRoutes(),
 		x.settingsRoutes(),
 		x.userRoutes(),

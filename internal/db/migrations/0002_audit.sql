@@ -7,6 +7,7 @@ DROP INDEX audit_actor;
 CREATE INDEX audit_acting ON audit (actor_id, at, id) WHERE actor_id <> COALESCE(user_id, '');
 CREATE INDEX audit_acting_event ON audit (actor_id, event, at, id) WHERE actor_id <> COALESCE(user_id, '');
 CREATE INDEX audit_address ON audit (address, at, id);
+CREATE INDEX audit_via ON audit (via, at, id) WHERE via <> 'page';
 CREATE INDEX audit_request ON audit (request_id, at, id) WHERE request_id <> '';
 CREATE TABLE audit_names (
     kind    TEXT NOT NULL,
