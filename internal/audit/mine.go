@@ -21,8 +21,8 @@ func (l *Log) Apps(ctx context.Context, by Actor) ([]Object, error) {
 	var apps []Object
 	err := l.db.Read(ctx, func(tx *db.Tx) error {
 		ids, err := db.All(tx, func(id *string) []any { return []any{id} }, `
-			WITH RECURSIVE apps (id) AS (
-				SELECT min(client_id) FROM audit WHERE user_id = $1 AND client_id IS NOT NULL
+			WITH RECURSIVE apps AS (
+				SELECT min(client_id) AS id FROM audit WHERE user_id = $1 AND client_id IS NOT NULL
 				UNION ALL
 				SELECT (SELECT min(client_id) FROM audit WHERE user_id = $1 AND client_id > apps.id) FROM apps WHERE apps.id IS NOT NULL)
 			SELECT id FROM apps WHERE id IS NOT NULL LIMIT $2`, by.UserID, maxApps)
