@@ -243,3 +243,27 @@ func FuzzDotenv(f *testing.F) {
 		parseDotenv(text) // must end, and must not panic
 	})
 }
+
+func TestEnvironmentMayDecideAboutSettings(t *testing.T) {
+	file := filepath.Join(t.TempDir(), "password")
+	if err := os.WriteFile(file, []byte("hunter2\n"), 0o600); err != nil {
+		t.Fatal(err)
+	}
+	c, err := Load([]string{"UI_CONFIG_DISABLED=true", "APP_NAME=Acme", "SESSION_DURATION=5", "SMTP_PASSWORD_FILE=" + file}, "")
+	if err != nil {
+		t.Fatal(err)
+	}
+	if c.Settings["appName"] != "Acme" || c.Settings["sessionDuration"] != 5 || len(c.Settings) != 3 || len(c.Notes) > 0 {
+		t.Errorf("got %v, %v", c.Settings, c.Notes)
+	}
+	c, err = Load([]string{"APP_NAME=Acme"}, "")
+	if err != nil || c.Settings != nil || len(c.Notes) != 1 || !strings.Contains(c.Notes[0].Text, "APP_NAME") {
+		t.Errorf("without the switch: %v, %v, %v", c.Settings, c.Notes, err)
+	}
+	_, err = Load([]string{"UI_CONFIG_DISABLED=true", "SESSION_DURATION=0", "ACCENT_COLOR=red}", "REQUIRE_USER_EMAIL=maybe"}, "")
+	for _, want := range []string{"SESSION_DURATION cannot be used", "SESSION_DURATION=60", "ACCENT_COLOR cannot be used", "REQUIRE_USER_EMAIL is \"maybe\""} {
+		if err == nil || !strings.Contains(err.Error(), want) {
+			t.Errorf("the error lacks %q: %v", want, err)
+		}
+	}
+}

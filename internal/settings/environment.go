@@ -64,9 +64,8 @@ func (v Variable) Default() string {
 // upperSnake turns signupDefaultUserGroupIDs into SIGNUP_DEFAULT_USER_GROUP_IDS.
 func upperSnake(key string) string {
 	var b strings.Builder
-	r := []rune(key)
-	for i, c := range r {
-		if i > 0 && unicode.IsUpper(c) && (!unicode.IsUpper(r[i-1]) || i+1 < len(r) && unicode.IsLower(r[i+1]) && string(r[i:]) != "IDs") {
+	for i, c := range strings.ReplaceAll(key, "IDs", "Ids") {
+		if i > 0 && unicode.IsUpper(c) {
 			b.WriteByte('_')
 		}
 		b.WriteRune(unicode.ToUpper(c))
