@@ -280,11 +280,17 @@ func (u *User) Edit() UserEdit {
 // EditUser changes an account as an administrator. The last administrator
 // stays one.
 func (d *Directory) EditUser(ctx context.Context, by audit.Actor, id string, edit UserEdit) (User, error) {
+	if err := by.MustAdmin(); err != nil {
+		return User{}, err
+	}
 	return d.editUser(ctx, by, id, edit, func(UserEdit) error { return nil })
 }
 
 // ReviseUser is EditUser for somebody who saw the account as it was, or ErrStale.
 func (d *Directory) ReviseUser(ctx context.Context, by audit.Actor, id string, was, edit UserEdit) (User, error) {
+	if err := by.MustAdmin(); err != nil {
+		return User{}, err
+	}
 	return d.editUser(ctx, by, id, edit, func(is UserEdit) error {
 		same := is.ExpiresAt.Equal(was.ExpiresAt)
 		if is.ExpiresAt = was.ExpiresAt; !same || is != was {
@@ -295,9 +301,6 @@ func (d *Directory) ReviseUser(ctx context.Context, by audit.Actor, id string, w
 }
 
 func (d *Directory) editUser(ctx context.Context, by audit.Actor, id string, edit UserEdit, check func(is UserEdit) error) (User, error) {
-	if err := by.MustAdmin(); err != nil {
-		return User{}, err
-	}
 	return d.change(ctx, by, id, audit.UserEdited, func(tx *db.Tx, s settings.Settings, u *User) error {
 		if u.LDAPID != "" {
 			return ErrManaged
@@ -340,11 +343,17 @@ func (d *Directory) editUser(ctx context.Context, by audit.Actor, id string, edi
 
 // SetClaims replaces what is said about a user beside the standard claims.
 func (d *Directory) SetClaims(ctx context.Context, by audit.Actor, id string, claims map[string]any) (User, error) {
+	if err := by.MustAdmin(); err != nil {
+		return User{}, err
+	}
 	return d.setClaims(ctx, by, id, claims, func(map[string]any) error { return nil })
 }
 
 // ReplaceClaims is SetClaims for somebody who saw the claims as they were, or ErrStale.
 func (d *Directory) ReplaceClaims(ctx context.Context, by audit.Actor, id string, was, claims map[string]any) (User, error) {
+	if err := by.MustAdmin(); err != nil {
+		return User{}, err
+	}
 	return d.setClaims(ctx, by, id, claims, func(is map[string]any) error {
 		if len(is)+len(was) > 0 && !reflect.DeepEqual(is, was) {
 			return ErrStale
@@ -354,9 +363,6 @@ func (d *Directory) ReplaceClaims(ctx context.Context, by audit.Actor, id string
 }
 
 func (d *Directory) setClaims(ctx context.Context, by audit.Actor, id string, claims map[string]any, check func(is map[string]any) error) (User, error) {
-	if err := by.MustAdmin(); err != nil {
-		return User{}, err
-	}
 	if err := CheckClaims(claims); err != nil {
 		return User{}, err
 	}

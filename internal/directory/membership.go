@@ -17,12 +17,18 @@ var ErrStale = fault.New(fault.Conflict, "edited_meanwhile")
 // SetGroups makes these the groups that a user is in. Groups that another directory
 // owns are not given and not taken away.
 func (d *Directory) SetGroups(ctx context.Context, by audit.Actor, userID string, groupIDs []string) error {
+	if err := by.MustAdmin(); err != nil {
+		return err
+	}
 	return d.setGroups(ctx, by, userID, groupIDs, func([]string) error { return nil })
 }
 
 // ReplaceGroups is SetGroups for somebody who saw the user in the groups was, or
 // ErrStale.
 func (d *Directory) ReplaceGroups(ctx context.Context, by audit.Actor, userID string, was, groupIDs []string) error {
+	if err := by.MustAdmin(); err != nil {
+		return err
+	}
 	return d.setGroups(ctx, by, userID, groupIDs, func(have []string) error {
 		if !slices.Equal(have, slices.Compact(slices.Sorted(slices.Values(was)))) {
 			return ErrStale
@@ -34,9 +40,6 @@ func (d *Directory) ReplaceGroups(ctx context.Context, by audit.Actor, userID st
 // setGroups sets the groups of a user unless check refuses the ids, sorted, of those
 // that they are in. Of both, groups of another directory are left out.
 func (d *Directory) setGroups(ctx context.Context, by audit.Actor, userID string, groupIDs []string, check func(have []string) error) error {
-	if err := by.MustAdmin(); err != nil {
-		return err
-	}
 	if len(groupIDs) > maxGroups {
 		return ErrNoGroup
 	}

@@ -158,14 +158,14 @@ func (p *Provider) AddClient(ctx context.Context, by audit.Actor, edit ClientEdi
 
 // EditClient sets everything about a client that an administrator may set.
 func (p *Provider) EditClient(ctx context.Context, by audit.Actor, id string, edit ClientEdit) (Client, error) {
+	if err := by.MustAdmin(); err != nil {
+		return Client{}, err
+	}
 	return p.editClient(ctx, by, id, edit, func(ClientEdit) error { return nil })
 }
 
 // editClient is EditClient unless check refuses the client as it is.
 func (p *Provider) editClient(ctx context.Context, by audit.Actor, id string, edit ClientEdit, check func(is ClientEdit) error) (Client, error) {
-	if err := by.MustAdmin(); err != nil {
-		return Client{}, err
-	}
 	if edit.ID != "" && edit.ID != id {
 		return Client{}, ErrClientIDFixed
 	}

@@ -48,6 +48,9 @@ func (was ClientSeen) changed(is ClientSeen) (names []string) {
 
 // ReviseClient is EditClient for somebody who saw the client as it was, or ErrStale.
 func (p *Provider) ReviseClient(ctx context.Context, by audit.Actor, id string, was ClientSeen, edit ClientEdit) (Client, error) {
+	if err := by.MustAdmin(); err != nil {
+		return Client{}, err
+	}
 	return p.editClient(ctx, by, id, edit, func(is ClientEdit) error {
 		if len(was.changed(is.Seen())) > 0 {
 			return ErrStale
