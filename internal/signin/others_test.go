@@ -90,7 +90,7 @@ func TestRemovalEndsWhatIsUnderWay(t *testing.T) {
 		there := h.browser()
 		login, err := h.BeginSignIn(t.Context(), there.cookie, "")
 		must(t, err)
-		step, err := h.BeginStepUp(t.Context(), ada.visitor, ada.cookie, PurposePasskeys)
+		step, err := h.BeginStepUp(t.Context(), ada.visitor, ada.cookie, PurposePasskeys, "")
 		must(t, err)
 		_, err = h.RemovePasskeyOf(t.Context(), boss.as(), ada.visitor.User.ID, list[0].ID)
 		must(t, err)
