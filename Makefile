@@ -1,12 +1,13 @@
 # make          checks and tests everything
 # make run      runs the server at http://localhost:1411
 # make bench    measures the server and prints tables; see docs/benchmarks.md
+# make kill-test  kills the server 100 times and looks for what is lost; see test/kill
 # make golden   writes the golden files anew; look at the difference before you commit it
 
 GO      ?= go
 VERSION ?= $(shell git describe --tags --always --dirty 2>/dev/null || echo unknown)
 
-.PHONY: all run build check test short race bench golden fmt clean
+.PHONY: all run build check test short race bench kill-test golden fmt clean
 
 all: check test
 
@@ -33,6 +34,10 @@ race:
 
 bench: build
 	$(GO) run ./test/bench -binary build/pocket-id
+
+# KILLS, KILL_SEED, KILL_POSTGRES: see test/kill/doc.go.
+kill-test:
+	KILLS=$(or $(KILLS),100) TEST_POSTGRES='$(KILL_POSTGRES)' $(GO) test -count=1 -v -timeout 60m -run '$(if $(KILL_POSTGRES),Kill,Kill/sqlite)' ./test/kill
 
 golden:
 	@test/golden.sh

@@ -23,6 +23,7 @@ const (
 	busyTimeout  = 2 * time.Second  // wait for another process, in one try of a Write
 	maxWALBytes  = 8 << 20          // the -wal file is cut back to this
 	checkpointAt = 1000             // pages in the -wal file that start a checkpoint
+	fullSync     = 2                // what SQLite answers for synchronous=FULL
 )
 
 // sqliteURI is the file with everything that a connection to it needs.
@@ -123,6 +124,13 @@ func (d *DB) prepareFile(ctx context.Context, found Look) error {
 	if journal != "wal" {
 		return &Refusal{fmt.Sprintf("the place of %s does not allow a write-ahead log (SQLite fell back to %q)", d.path, journal),
 			"Put the data directory on a local disk, or use PostgreSQL"}
+	}
+	var synchronous int
+	if err := d.w.QueryRowContext(ctx, `PRAGMA synchronous`).Scan(&synchronous); err != nil {
+		return fmt.Errorf("open %s: %w", d.path, err)
+	}
+	if synchronous != fullSync {
+		return fmt.Errorf("open %s: commits do not wait for the disk (synchronous=%d)", d.path, synchronous)
 	}
 	if found.State == Ours && found.Version < newest() {
 		if err := d.snapshot(ctx, found.Version); err != nil {
