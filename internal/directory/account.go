@@ -138,6 +138,9 @@ func checkLocale(l string) error {
 	return nil
 }
 
+// NewID is an id for an account that is to be made.
+func NewID() string { return secret.ID() }
+
 // AddUser makes an account in tx. It does not ask who may: that is for the
 // verb around it, which also returns its error through Explain.
 func AddUser(tx *db.Tx, by audit.Actor, n NewUser) (User, error) {
@@ -256,6 +259,35 @@ func (d *Directory) User(ctx context.Context, id string) (User, error) {
 		return User{}, ErrNoUser
 	}
 	return u, err
+}
+
+// UsersByID reads users who are not deleted, in the order of ids, for an
+// administrator who has picked them. Who is not there is left out.
+func (d *Directory) UsersByID(ctx context.Context, by audit.Actor, ids []string) ([]User, error) {
+	if err := by.MustAdmin(); err != nil {
+		return nil, err
+	}
+	if len(ids) > MaxUsers {
+		return nil, ErrTooManyUsers
+	}
+	var users []User
+	err := d.db.Read(ctx, func(tx *db.Tx) error {
+		users = nil
+		for i, id := range ids {
+			if slices.Contains(ids[:i], id) {
+				continue
+			}
+			u, err := UserByID(tx, id)
+			if err != nil && !errors.Is(err, ErrNoUser) {
+				return err
+			}
+			if err == nil && u.DeletedAt.IsZero() {
+				users = append(users, u)
+			}
+		}
+		return nil
+	})
+	return users, err
 }
 
 // UserEdit is what an administrator may change of an account.

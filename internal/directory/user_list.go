@@ -41,9 +41,9 @@ const (
 	RoleUser  Role = "user"
 
 	StateActive   State = "active"
+	StateNew      State = "new" // may come in and never has
 	StateDisabled State = "disabled"
 	StateExpired  State = "expired"
-	StateNew      State = "new"     // has never signed in
 	StateDeleted  State = "deleted" // whose names are still reserved
 )
 
@@ -96,8 +96,7 @@ func (r *UserRow) Name() string {
 	return u.Name()
 }
 
-// State is where the account of r stands at the instant now. One that has never
-// been used is new, whatever else would be said of it.
+// State is where the account of r stands at the instant now.
 func (r *UserRow) State(now time.Time) State {
 	u := User{ID: r.ID, DeletedAt: r.DeletedAt, DisabledAt: r.DisabledAt, ExpiresAt: r.ExpiresAt}
 	switch err := u.Active(now); {
@@ -128,8 +127,41 @@ var sortings = map[UserSort]sorting{
 	"seen":     {key: `COALESCE(last_sign_in_at, 0)`, numbers: true},
 }
 
-// UserSorts are the orders that there are, without those that are turned round.
-var UserSorts = []UserSort{"name", "username", "email", "created", "seen"}
+// UserSorts are the orders that there are, as they first stand: the first is that of a
+// list that nobody ordered, and the last two begin with what is new.
+var UserSorts = []UserSort{"name", "username", "email", "-created", "-seen"}
+
+// Name is s without its direction.
+func (s UserSort) Name() string { return strings.TrimPrefix(string(s), "-") }
+
+// Down reports whether s is turned round.
+func (s UserSort) Down() bool { return strings.HasPrefix(string(s), "-") }
+
+// Turned is s in the other direction.
+func (s UserSort) Turned() UserSort {
+	if s.Down() {
+		return UserSort(s.Name())
+	}
+	return "-" + s
+}
+
+// Known is f without what there is not.
+func (f UserFilter) Known() UserFilter {
+	if _, ok := sortings[UserSort(f.Sort.Name())]; !ok {
+		f.Sort = UserSorts[0]
+	}
+	switch f.State {
+	case StateActive, StateNew, StateDisabled, StateExpired, StateDeleted:
+	default:
+		f.State = ""
+	}
+	switch f.Role {
+	case RoleAdmin, RoleUser:
+	default:
+		f.Role = ""
+	}
+	return f
+}
 
 // maxCursor bounds what a page is asked to begin after, in bytes.
 const maxCursor = 1000
@@ -148,12 +180,9 @@ type userQuery struct {
 }
 
 func (f UserFilter) query(now time.Time) userQuery {
-	q := userQuery{limit: rows(f.Limit), terms: longestFirst(terms(f.Search)), state: f.State, role: f.Role, now: now.UnixMicro()}
-	name, known := string(f.Sort), false
-	name, q.down = strings.CutPrefix(name, "-")
-	if q.sorting, known = sortings[UserSort(name)]; !known {
-		q.sorting, q.down = sortings["name"], false
-	}
+	f = f.Known()
+	q := userQuery{limit: rows(f.Limit), terms: longestFirst(terms(f.Search)), state: f.State, role: f.Role, now: now.UnixMicro(),
+		sorting: sortings[UserSort(f.Sort.Name())], down: f.Sort.Down()}
 	if id, key, ok := cursor(f.After); ok && len(f.After) <= maxCursor {
 		if !q.numbers {
 			q.afterID, q.after = id, key
@@ -223,13 +252,13 @@ func (s *statement) begins(column, term string) string {
 func (q *userQuery) filter(s *statement) {
 	switch q.state {
 	case StateActive:
-		s.WriteString(` AND disabled_at IS NULL AND (expires_at IS NULL OR expires_at > ` + s.mark(q.now) + `)`)
+		s.WriteString(` AND disabled_at IS NULL AND (expires_at IS NULL OR expires_at > ` + s.mark(q.now) + `) AND COALESCE(last_sign_in_at, 0) > 0`)
 	case StateDisabled:
 		s.WriteString(` AND disabled_at IS NOT NULL`)
 	case StateExpired:
 		s.WriteString(` AND disabled_at IS NULL AND expires_at <= ` + s.mark(q.now))
 	case StateNew:
-		s.WriteString(` AND COALESCE(last_sign_in_at, 0) = 0`)
+		s.WriteString(` AND disabled_at IS NULL AND (expires_at IS NULL OR expires_at > ` + s.mark(q.now) + `) AND COALESCE(last_sign_in_at, 0) = 0`)
 	}
 	switch q.role {
 	case RoleAdmin:

@@ -22,7 +22,7 @@ func inList(u *User, f UserFilter, now time.Time) bool {
 	active := u.Active(now)
 	switch f.State {
 	case StateActive:
-		if active != nil {
+		if active != nil || u.LastSignInAt.IsZero() {
 			return false
 		}
 	case StateDisabled:
@@ -34,7 +34,7 @@ func inList(u *User, f UserFilter, now time.Time) bool {
 			return false
 		}
 	case StateNew:
-		if !u.LastSignInAt.IsZero() {
+		if active != nil || !u.LastSignInAt.IsZero() {
 			return false
 		}
 	}
@@ -152,7 +152,7 @@ func TestUsersAreListed(t *testing.T) {
 					for i := range p.Rows {
 						r := &p.Rows[i]
 						got = append(got, r.ID)
-						if u := users[r.ID]; r.Name() != u.Name() || r.Email != u.Email || r.Admin != u.Admin || !r.LastSignInAt.Equal(u.LastSignInAt) {
+						if u := users[r.ID]; r.Name() != u.Name() || r.Email != u.Email || r.Admin != u.Admin || f.State != "" && r.State(now) != f.State || !r.LastSignInAt.Equal(u.LastSignInAt) {
 							t.Fatalf("the row of %+v is %+v", u, r)
 						}
 					}

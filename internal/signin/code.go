@@ -62,9 +62,17 @@ type LoginLink struct {
 }
 
 // MakeLinkFor makes a one-time code for the user with this id. It replaces the
-// one they had. A ttl of zero is one hour.
+// one they had. A ttl of zero is one hour. Whoever asks from a session has to
+// have stepped up as for a passkey, for the link opens the account as one does.
 func (s *SignIn) MakeLinkFor(ctx context.Context, by audit.Actor, id string, ttl time.Duration) (LoginLink, error) {
-	return s.makeCode(ctx, by, ttl, func(tx *db.Tx) (directory.User, error) { return directory.UserByID(tx, id) })
+	return s.makeCode(ctx, by, ttl, func(tx *db.Tx) (directory.User, error) {
+		if by.SessionID != "" {
+			if err := SteppedUp(tx, by.SessionID, PurposePasskeys); err != nil {
+				return directory.User{}, err
+			}
+		}
+		return directory.UserByID(tx, id)
+	})
 }
 
 // MakeLoginLink makes a one-time code for the user with this username or

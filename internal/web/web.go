@@ -93,6 +93,7 @@ func (x *Web) Routes() []edge.Route {
 		x.auditRoutes(),
 		x.groupRoutes(),
 		x.settingsRoutes(),
+		x.usersRoutes(),
 		x.userRoutes(),
 	)
 }

@@ -1,7 +1,7 @@
 -- The list of people, in each of its orders and for each of its filters.
 CREATE INDEX users_email ON users (COALESCE(email_key, ''), id) WHERE deleted_at IS NULL AND kind = 'person';
 CREATE INDEX users_seen ON users (COALESCE(last_sign_in_at, 0), id) WHERE deleted_at IS NULL AND kind = 'person';
-CREATE INDEX users_people ON users (disabled_at, expires_at, admin, id) WHERE deleted_at IS NULL AND kind = 'person';
+CREATE INDEX users_people ON users (disabled_at, expires_at, COALESCE(last_sign_in_at, 0), admin, id) WHERE deleted_at IS NULL AND kind = 'person';
 CREATE INDEX users_admins ON users (id) WHERE admin AND deleted_at IS NULL AND kind = 'person';
 CREATE INDEX users_deleted ON users (deleted_at, id) WHERE deleted_at IS NOT NULL;
 
