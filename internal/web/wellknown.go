@@ -18,6 +18,7 @@ func (x *Web) wellKnownRoutes() []edge.Route {
 // passkeyEndpoints tells passkey managers where people add passkeys and where they keep
 // them in order (W3C, A Well-Known URL for Relying Party Passkey Endpoints).
 func (x *Web) passkeyEndpoints(w http.ResponseWriter, r *http.Request) error {
+	w.Header().Set("Cache-Control", "public, max-age=86400")
 	base := x.public.JoinPath(passkeysPath).String()
 	return edge.WriteJSON(w, http.StatusOK, struct {
 		Enroll string `json:"enroll"`
@@ -36,6 +37,7 @@ func (x *Web) relatedOrigins(w http.ResponseWriter, r *http.Request) error {
 	if len(s.RelatedOrigins) == 0 {
 		return edge.ErrNotFound
 	}
+	w.Header().Set("Cache-Control", "public, max-age=300") // what is taken out counts here at once, and there soon
 	return edge.WriteJSON(w, http.StatusOK, struct {
 		Origins []string `json:"origins"`
 	}{s.RelatedOrigins})
