@@ -311,9 +311,11 @@ func TestMembersInPages(t *testing.T) {
 			t.Fatal("the pages have no end")
 			return nil, 0
 		}
-		defer func(n int) { fewPeople = n }(fewPeople)
-		for _, few := range []int{2000, 0} {
-			fewPeople = few
+		defer func(few, along int) { fewPeople, walkAlong = few, along }(fewPeople, walkAlong)
+		for _, few := range []int{2000, 0, -1} {
+			if fewPeople = max(few, 0); few < 0 {
+				walkAlong = 3 // a walk that leaves off before the page is full
+			}
 			for _, limit := range []int{0, 1, 5} {
 				for _, tt := range []struct {
 					name   string

@@ -1,12 +1,10 @@
 package directory
 
 import (
-	"cmp"
 	"context"
-	"slices"
 	"strconv"
-	"strings"
 	"time"
+	"unicode/utf8"
 
 	"pocketid/internal/audit"
 	"pocketid/internal/db"
@@ -42,8 +40,8 @@ type MemberPage struct {
 	Total int
 }
 
-// fewPeople is how many people are sorted for a page. Of more, those who are in the
-// order already are walked through until a page is full: with so many, it soon is.
+// fewPeople is how many people are sorted for a page at once. For more, a walk along the
+// order comes first: with so many, it soon fills a page.
 var fewPeople = 2000
 
 // Members lists the members of a group, for administrators. It stays quick for groups
@@ -58,7 +56,7 @@ func (d *Directory) Members(ctx context.Context, by audit.Actor, groupID string,
 		if err != nil {
 			return err
 		}
-		q := people{group: g.ID, members: g.Members, terms: terms(filter.Search), limit: rows(filter.Limit)}
+		q := people{group: g.ID, members: g.Members, terms: longestFirst(terms(filter.Search)), limit: rows(filter.Limit)}
 		q.afterID, q.afterKey, _ = cursor(filter.After)
 		if page, err = q.page(tx); err != nil {
 			return err
@@ -77,7 +75,7 @@ func (d *Directory) Candidates(ctx context.Context, by audit.Actor, groupID, sea
 	if err := by.MustAdmin(); err != nil {
 		return nil, false, err
 	}
-	q := people{group: groupID, everybody: true, terms: terms(search), limit: rows(limit)}
+	q := people{group: groupID, everybody: true, terms: longestFirst(terms(search)), limit: rows(limit)}
 	if len(q.terms) == 0 {
 		return nil, false, nil
 	}
@@ -98,75 +96,110 @@ type people struct {
 	limit     int
 
 	afterID, afterKey string
-
-	where []string
-	args  []any
 }
 
-func (q *people) mark(v any) string {
-	q.args = append(q.args, v)
-	return "$" + strconv.Itoa(len(q.args))
-}
+// A start is where a statement about people begins.
+type start string
 
-// word is the condition that a word of users.id begins with term.
-func (q *people) word(term string) string {
-	return `word >= ` + q.mark(term) + ` AND word < ` + q.mark(term+"\U0010ffff")
-}
+const (
+	withMembers start = "members" // of the group
+	withTerm    start = "term"    // with everybody whom the first term finds
+	withOrder   start = "order"   // with the people who come next in the order of their names
+)
 
-// from sets the conditions and is where to begin: with the group or with what one of
-// the terms finds, when that is few, or else with all people in their order.
-func (q *people) from(tx *db.Tx) (tables, order string, err error) {
-	q.where, q.args = nil, nil
-	tables, order = `FROM users u`, `u.display_key NULLS LAST, u.id NULLS LAST`
-	few, first := q.members <= fewPeople && !q.everybody, ""
-	if few {
-		tables = `FROM user_group_members m CROSS JOIN users u`
-		q.where = append(q.where, `m.group_id = `+q.mark(q.group), `u.id = m.user_id`)
-	} else if len(q.terms) > 0 {
-		first = slices.MaxFunc(q.terms, func(a, b string) int { return cmp.Compare(len(a), len(b)) })
+// begin is what few people begin with: the group, or a term, which then is the first.
+// When none of them means few, it is the order.
+func (q *people) begin(tx *db.Tx) (start, error) {
+	if !q.everybody && q.members <= fewPeople {
+		return withMembers, nil
+	}
+	for i, term := range q.terms {
+		s := statement{}
+		s.WriteString(`SELECT count(*) FROM (SELECT 1 FROM user_words w WHERE ` + s.finds(term) + ` LIMIT ` + strconv.Itoa(fewPeople+1) + `) AS counted`)
 		var n int
-		if err := tx.One([]any{&n}, `SELECT count(*) FROM (SELECT 1 FROM user_words WHERE word >= $1 AND word < $2 LIMIT `+strconv.Itoa(fewPeople+1)+`) AS counted`,
-			first, first+"\U0010ffff"); err != nil {
-			return "", "", err
+		if err := tx.One([]any{&n}, s.String(), s.args...); err != nil {
+			return "", err
 		}
-		if few = n <= fewPeople; few {
-			tables = `FROM (SELECT DISTINCT user_id FROM user_words WHERE ` + q.word(first) + `) f CROSS JOIN users u`
-			q.where = append(q.where, `u.id = f.user_id`)
-		} else {
-			first = ""
+		if n <= fewPeople {
+			q.terms[0], q.terms[i] = q.terms[i], q.terms[0]
+			return withTerm, nil
 		}
 	}
-	if few { // an expression has no index: they are found first and then sorted
-		order = `u.display_key || '' NULLS LAST, u.id NULLS LAST`
-	}
-	if !q.everybody && !strings.Contains(tables, "user_group_members") {
-		q.where = append(q.where, `EXISTS (SELECT 1 FROM user_group_members m WHERE m.group_id = `+q.mark(q.group)+` AND m.user_id = u.id)`)
-	}
-	for _, term := range q.terms {
-		if term != first {
-			q.where = append(q.where, `EXISTS (SELECT 1 FROM user_words w WHERE w.user_id = u.id AND `+q.word(term)+`)`)
-		}
-	}
-	q.where = append(q.where, `u.deleted_at IS NULL`)
-	return tables, order, nil
+	return withOrder, nil
 }
 
+// all is where to begin when everybody is to be seen: the order leaves off too early.
+func (q *people) all(from start) start {
+	switch {
+	case from != withOrder:
+		return from
+	case q.everybody:
+		return withTerm
+	}
+	return withMembers
+}
+
+// finds is the condition of one word of each person who has a word that begins with term.
+func (s *statement) finds(term string) string {
+	return s.begins(`w.word`, term) + ` AND w.shared < ` + strconv.Itoa(utf8.RuneCountInString(term))
+}
+
+// isMember is the condition that u is in a group.
+func (s *statement) isMember(group string) string {
+	return `EXISTS (SELECT 1 FROM user_group_members m WHERE m.group_id = ` + s.mark(group) + ` AND m.user_id = u.id)`
+}
+
+// meant adds the tables and conditions of everybody whom q means. SQLite keeps the
+// order of a CROSS JOIN.
+func (q *people) meant(s *statement, from start) {
+	terms := q.terms
+	switch from {
+	case withMembers:
+		s.WriteString(` FROM user_group_members m CROSS JOIN users u WHERE u.id = m.user_id AND m.group_id = ` + s.mark(q.group))
+	case withTerm:
+		s.WriteString(` FROM user_words w CROSS JOIN users u WHERE u.id = w.user_id AND ` + s.finds(terms[0]))
+		terms = terms[1:]
+	case withOrder:
+		s.WriteString(` FROM (SELECT id, username, email, first_name, last_name, display_name, display_key, disabled_at, deleted_at
+			FROM users WHERE (display_key, id) > (` + s.mark(q.afterKey) + `, ` + s.mark(q.afterID) + `)
+			ORDER BY display_key NULLS LAST, id NULLS LAST LIMIT ` + strconv.Itoa(walkAlong) + `) AS u WHERE TRUE`)
+	}
+	s.WriteString(` AND u.deleted_at IS NULL`)
+	if !q.everybody && from != withMembers {
+		s.WriteString(` AND ` + s.isMember(q.group))
+	}
+	for _, term := range terms {
+		s.WriteString(` AND EXISTS (SELECT 1 FROM user_words v WHERE v.user_id = u.id AND ` + s.begins(`v.word`, term) + `)`)
+	}
+}
+
+// page is found by a walk along the order, if that fills it; or else everybody who is
+// meant is sorted.
 func (q *people) page(tx *db.Tx) (MemberPage, error) {
-	tables, order, err := q.from(tx)
+	from, err := q.begin(tx)
 	if err != nil {
 		return MemberPage{}, err
 	}
-	if q.afterID != "" {
-		q.where = append(q.where, `(u.display_key, u.id) > (`+q.mark(q.afterKey)+`, `+q.mark(q.afterID)+`)`)
+	page, err := q.read(tx, from)
+	if err == nil && page.Next == "" && q.all(from) != from {
+		page, err = q.read(tx, q.all(from))
 	}
-	in := `TRUE`
+	return page, err
+}
+
+func (q *people) read(tx *db.Tx, from start) (MemberPage, error) {
+	s, in := statement{}, `TRUE`
 	if q.everybody {
-		in = `EXISTS (SELECT 1 FROM user_group_members m WHERE m.group_id = ` + q.mark(q.group) + ` AND m.user_id = u.id)`
+		in = s.isMember(q.group)
 	}
-	found, err := db.All(tx, func(m *memberRow) []any {
-		return []any{&m.u.ID, &m.u.Username, db.Text(&m.u.Email), &m.u.FirstName, &m.u.LastName, &m.u.DisplayName, db.Time(&m.u.DisabledAt), &m.in}
-	}, `SELECT u.id, u.username, u.email, u.first_name, u.last_name, u.display_name, u.disabled_at, `+in+`
-		`+tables+` WHERE `+strings.Join(q.where, ` AND `)+` ORDER BY `+order+` LIMIT `+strconv.Itoa(q.limit+1), q.args...)
+	s.WriteString(`SELECT u.id, u.username, u.email, u.first_name, u.last_name, u.display_name, u.disabled_at, ` + in)
+	q.meant(&s, from)
+	if q.afterID != "" {
+		s.WriteString(` AND (u.display_key, u.id) > (` + s.mark(q.afterKey) + `, ` + s.mark(q.afterID) + `)`)
+	}
+	// No index has this expression, so they are found before they are sorted.
+	s.WriteString(` ORDER BY u.display_key || '' NULLS LAST, u.id NULLS LAST LIMIT ` + strconv.Itoa(q.limit+1))
+	found, err := db.All(tx, (*memberRow).fields, s.String(), s.args...)
 	if err != nil {
 		return MemberPage{}, err
 	}
@@ -183,11 +216,15 @@ func (q *people) page(tx *db.Tx) (MemberPage, error) {
 }
 
 func (q *people) count(tx *db.Tx) (n int, err error) {
-	tables, _, err := q.from(tx)
+	from, err := q.begin(tx)
 	if err != nil {
 		return 0, err
 	}
-	err = tx.One([]any{&n}, `SELECT count(*) FROM (SELECT 1 `+tables+` WHERE `+strings.Join(q.where, ` AND `)+` LIMIT `+strconv.Itoa(MaxCount)+`) AS counted`, q.args...)
+	s := statement{}
+	s.WriteString(`SELECT count(*) FROM (SELECT 1`)
+	q.meant(&s, q.all(from))
+	s.WriteString(` LIMIT ` + strconv.Itoa(MaxCount) + `) AS counted`)
+	err = tx.One([]any{&n}, s.String(), s.args...)
 	return n, err
 }
 
@@ -195,6 +232,10 @@ func (q *people) count(tx *db.Tx) (n int, err error) {
 type memberRow struct {
 	u  User
 	in bool
+}
+
+func (m *memberRow) fields() []any {
+	return []any{&m.u.ID, &m.u.Username, db.Text(&m.u.Email), &m.u.FirstName, &m.u.LastName, &m.u.DisplayName, db.Time(&m.u.DisabledAt), &m.in}
 }
 
 // mayComeIn is what User.Active asks, for counting; $1 is now.
