@@ -11,6 +11,7 @@ import (
 	"pocketid/internal/edge"
 	"pocketid/internal/i18n"
 	"pocketid/internal/settings"
+	"pocketid/internal/signin"
 )
 
 const settingsPath = "/settings/admin/application-configuration"
@@ -100,6 +101,7 @@ type settingsPage struct {
 	Given           []string // the variables that decide
 	Tab             string
 	Meanwhile       []meanwhile
+	Outside         signin.Outside // passkeys that the rules as they are saved exclude
 }
 
 // A homePage is a page that may be the first one.
@@ -138,6 +140,10 @@ func (x *Web) showSettings(w http.ResponseWriter, r *http.Request, typed, is set
 		S: typed, Stamps: map[string]string{}, Minutes: f.minutes, RPID: x.signin.RPID(), Address: x.public.String(), Version: x.version,
 		Origins: strings.Join(typed.RelatedOrigins, "\n"), Models: strings.Join(typed.WebauthnDeniedAAGUIDs, "\n"),
 		Crowded: settings.OriginLabels(is.RelatedOrigins) > settings.ClientLabels, Tab: f.tab, Meanwhile: f.meanwhile,
+	}
+	var err error
+	if p.Outside, err = x.signin.OutsideRules(r.Context(), actor(r)); err != nil {
+		return err
 	}
 	if p.Minutes == "" {
 		p.Minutes = strconv.Itoa(typed.SessionDuration)
