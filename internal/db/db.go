@@ -24,7 +24,8 @@ type DB struct {
 	// statements are the same.
 	Postgres bool
 
-	r, w *sql.DB // one pool on PostgreSQL, readers and the one writer on SQLite
+	r, w pool    // on SQLite there is one writer
+	sql  *sql.DB // on PostgreSQL the pool of both, else nil
 	lock *os.File
 	path string // of the SQLite file
 
@@ -51,14 +52,10 @@ const tries = 10
 // A statement that failed outranks what fn makes of it; an error of fn undoes
 // everything, unless it comes wrapped by Keep.
 func (d *DB) Write(ctx context.Context, fn func(*Tx) error) error {
-	opts := &sql.TxOptions{}
-	if d.Postgres {
-		opts.Isolation = sql.LevelSerializable
-	}
 	_, bounded := ctx.Deadline()
 	pause := time.Millisecond
 	for try := 1; ; try++ {
-		err := d.run(ctx, d.w, opts, fn)
+		err := d.run(ctx, d.w, fn)
 		if err == nil || !lost(err) {
 			return err
 		}
@@ -82,32 +79,16 @@ func (d *DB) Write(ctx context.Context, fn func(*Tx) error) error {
 
 // Read runs fn over one snapshot: what others commit meanwhile is not seen.
 func (d *DB) Read(ctx context.Context, fn func(*Tx) error) error {
-	opts := &sql.TxOptions{}
-	if d.Postgres {
-		opts.ReadOnly, opts.Isolation = true, sql.LevelRepeatableRead
-	}
-	return d.run(ctx, d.r, opts, fn)
+	return d.run(ctx, d.r, fn)
 }
 
-func (d *DB) run(ctx context.Context, pool *sql.DB, opts *sql.TxOptions, fn func(*Tx) error) error {
-	conn, err := pool.Conn(ctx)
+func (d *DB) run(ctx context.Context, p pool, fn func(*Tx) error) error {
+	s, end, err := p.begin(ctx)
 	if err != nil {
 		return classify(err)
 	}
-	defer conn.Close()
-	inner := ctx
-	if !d.Postgres {
-		// A statement on SQLite is over before anybody could interrupt it, and
-		// watching for that costs two goroutines for each; Tx looks at ctx
-		// between statements instead.
-		inner = context.WithoutCancel(ctx)
-	}
-	stx, err := conn.BeginTx(inner, opts)
-	if err != nil {
-		return classify(err)
-	}
-	defer stx.Rollback()
-	tx := &Tx{ctx: ctx, inner: inner, tx: stx, d: d, now: time.Now().UTC().Truncate(time.Microsecond)}
+	defer end()
+	tx := &Tx{ctx: ctx, s: s, d: d, now: time.Now().UTC().Truncate(time.Microsecond)}
 	err = fn(tx)
 	failed := tx.err
 	tx.err = errOver
@@ -121,7 +102,7 @@ func (d *DB) run(ctx context.Context, pool *sql.DB, opts *sql.TxOptions, fn func
 	if err != nil && !keep {
 		return err
 	}
-	if err := stx.Commit(); err != nil {
+	if err := s.commit(); err != nil {
 		return classify(err)
 	}
 	for _, name := range tx.rung {
@@ -152,10 +133,7 @@ func (d *DB) Retries() int64 { return d.retries.Load() }
 // that are under way.
 func (d *DB) Close() error {
 	d.closing.Do(func() {
-		if d.r != d.w {
-			d.closed = d.r.Close()
-		}
-		d.closed = errors.Join(d.closed, d.w.Close())
+		d.closed = errors.Join(d.r.close(), d.w.close())
 		if d.lock != nil {
 			d.closed = errors.Join(d.closed, d.lock.Close())
 		}

@@ -12,7 +12,6 @@ import (
 	"time"
 
 	"github.com/jackc/pgx/v5/pgconn"
-	"modernc.org/sqlite"
 	sqlite3 "modernc.org/sqlite/lib"
 
 	"pocketid/internal/fault"
@@ -62,8 +61,8 @@ func lost(err error) bool {
 	if pg, ok := errors.AsType[*pgconn.PgError](err); ok {
 		return pg.Code == "40001" || pg.Code == "40P01" // serialization failure, deadlock
 	}
-	if lite, ok := errors.AsType[*sqlite.Error](err); ok {
-		return lite.Code()&0xff == sqlite3.SQLITE_BUSY
+	if lite, ok := errors.AsType[*liteError](err); ok {
+		return lite.primary() == sqlite3.SQLITE_BUSY
 	}
 	return false
 }
@@ -81,8 +80,8 @@ func gone(err error) bool {
 		}
 		return false
 	}
-	if lite, ok := errors.AsType[*sqlite.Error](err); ok {
-		switch lite.Code() & 0xff {
+	if lite, ok := errors.AsType[*liteError](err); ok {
+		switch lite.primary() {
 		case sqlite3.SQLITE_FULL, sqlite3.SQLITE_IOERR, sqlite3.SQLITE_CANTOPEN, sqlite3.SQLITE_READONLY:
 			return true
 		}
@@ -113,8 +112,8 @@ func classify(err error) error {
 	if pg, ok := errors.AsType[*pgconn.PgError](err); ok && pg.Code == "23505" {
 		return &Conflict{column(err), err}
 	}
-	if lite, ok := errors.AsType[*sqlite.Error](err); ok {
-		switch lite.Code() {
+	if lite, ok := errors.AsType[*liteError](err); ok {
+		switch lite.code {
 		case sqlite3.SQLITE_CONSTRAINT_UNIQUE, sqlite3.SQLITE_CONSTRAINT_PRIMARYKEY:
 			return &Conflict{column(err), err}
 		}

@@ -2,7 +2,6 @@ package db
 
 import (
 	"context"
-	"database/sql"
 	"fmt"
 	"testing"
 	"testing/fstest"
@@ -44,19 +43,20 @@ func On(t *testing.T, magic uint32) {
 	t.Cleanup(func() { statfs = old })
 }
 
-// Pool returns the pool that writes.
-func (d *DB) Pool() *sql.DB { return d.w }
+// Pragma runs a statement on the connection that writes, outside of a transaction, and
+// returns the text it answers.
+func (d *DB) Pragma(ctx context.Context, q string) (text string, err error) {
+	err = d.w.(*litePool).alone(ctx, func(c *liteConn) error {
+		return c.each(q, nil, func(r reader) (bool, error) { return false, r.scan([]any{&text}) })
+	})
+	return text, err
+}
 
 // OpenPool opens PostgreSQL without looking at its schema.
 func OpenPool(dsn string) (*DB, error) { return poolPostgres(dsn) }
 
 // Remembered is how many prepared statements the writer of SQLite keeps.
 func (d *DB) Remembered(ctx context.Context) (n int, err error) {
-	c, err := d.w.Conn(ctx)
-	if err != nil {
-		return 0, err
-	}
-	defer c.Close()
-	err = c.Raw(func(conn any) error { n = len(conn.(*liteConn).statements); return nil })
+	err = d.w.(*litePool).alone(ctx, func(c *liteConn) error { n = len(c.statements); return nil })
 	return n, err
 }

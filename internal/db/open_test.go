@@ -9,6 +9,7 @@ import (
 	"os"
 	"path/filepath"
 	"slices"
+	"strconv"
 	"strings"
 	"testing"
 
@@ -115,8 +116,7 @@ func TestFileAndDirectoryAreForTheirOwnerAlone(t *testing.T) {
 func TestWhatIsAcknowledgedIsSynced(t *testing.T) {
 	d := dbtest.Open(t)
 	for pragma, want := range map[string]string{"journal_mode": "wal", "synchronous": "2", "foreign_keys": "1"} {
-		var got string
-		if err := d.Pool().QueryRow(`PRAGMA ` + pragma).Scan(&got); err != nil || got != want {
+		if got, err := d.Pragma(t.Context(), `PRAGMA `+pragma); err != nil || got != want {
 			t.Errorf("%s is %q, %v; want %s", pragma, got, err, want)
 		}
 	}
@@ -497,14 +497,18 @@ func TestFullDiskIsAnOutageAndLosesNothing(t *testing.T) {
 		tx.Do(things)
 		tx.Do(`INSERT INTO counter (id, n) VALUES ('a', 1)`)
 	})
-	var pages int
-	if err := d.Pool().QueryRow(`PRAGMA page_count`).Scan(&pages); err != nil {
+	text, err := d.Pragma(t.Context(), `PRAGMA page_count`)
+	if err != nil {
 		t.Fatal(err)
 	}
-	if _, err := d.Pool().Exec(`PRAGMA max_page_count = ` + mustAsk[string](t, d, `SELECT CAST($1 AS TEXT)`, pages+2)); err != nil {
+	pages, err := strconv.Atoi(text)
+	if err != nil {
 		t.Fatal(err)
 	}
-	err := d.Write(t.Context(), func(tx *db.Tx) error {
+	if _, err := d.Pragma(t.Context(), `PRAGMA max_page_count = `+strconv.Itoa(pages+2)); err != nil {
+		t.Fatal(err)
+	}
+	err = d.Write(t.Context(), func(tx *db.Tx) error {
 		tx.Do(`UPDATE counter SET n = 2`)
 		tx.Do(`INSERT INTO person (id, username, username_key, picture, created_at) VALUES ('1', 'a', 'a', $1, 1)`, make([]byte, 1<<20))
 		return nil

@@ -2,7 +2,6 @@ package db
 
 import (
 	"context"
-	"database/sql"
 	"errors"
 	"fmt"
 	"io/fs"
@@ -10,7 +9,6 @@ import (
 	"os"
 	"slices"
 
-	"modernc.org/sqlite"
 	sqlite3 "modernc.org/sqlite/lib"
 )
 
@@ -63,19 +61,19 @@ func peekSQLite(ctx context.Context, path string, look func(tx *Tx) error) (Look
 	if st.Size() == 0 {
 		return Look{}, nil
 	}
-	params := url.Values{"mode": {"ro"}, "_pragma": {"query_only(1)", fmt.Sprintf("busy_timeout(%d)", busyTimeout.Milliseconds())}}
+	params := url.Values{"mode": {"ro"}}
 	if wal, err := os.Stat(path + "-wal"); err != nil || wal.Size() == 0 {
 		// Without a log all is in the file itself, and nothing needs to be
 		// made beside it to read it.
 		params.Set("immutable", "1")
 	}
-	pool := sql.OpenDB(newConnector(sqliteURI(path, params)))
-	pool.SetMaxOpenConns(1)
-	d := &DB{r: pool, w: pool, path: path}
+	uri, pragmas := sqliteURI(path, params), []string{"query_only(1)", fmt.Sprintf("busy_timeout(%d)", busyTimeout.Milliseconds())}
+	one := newLitePool(1, 0, func() (*liteConn, error) { return openLite(uri, pragmas, "BEGIN") })
+	d := &DB{r: one, w: one, path: path}
 	defer d.Close()
 	found, err := d.look(ctx, look)
-	if lite, ok := errors.AsType[*sqlite.Error](err); ok {
-		switch lite.Code() & 0xff {
+	if lite, ok := errors.AsType[*liteError](err); ok {
+		switch lite.primary() {
 		case sqlite3.SQLITE_NOTADB:
 			return Look{State: Foreign}, &Refusal{fmt.Sprintf("%s is not an SQLite database", path), "Set DB_CONNECTION_STRING to a file that is not there yet, or move this one away"}
 		case sqlite3.SQLITE_CORRUPT:

@@ -2,6 +2,7 @@ package db
 
 import (
 	"context"
+	"database/sql"
 	"fmt"
 	"time"
 
@@ -64,7 +65,9 @@ func poolPostgres(raw string) (*DB, error) {
 	p.SetMaxOpenConns(maxConns)
 	p.SetMaxIdleConns(maxIdleConns)
 	p.SetConnMaxIdleTime(connIdle)
-	return &DB{Postgres: true, r: p, w: p}, nil
+	return &DB{Postgres: true, sql: p,
+		r: &sqlPool{p, &sql.TxOptions{Isolation: sql.LevelRepeatableRead, ReadOnly: true}},
+		w: &sqlPool{p, &sql.TxOptions{Isolation: sql.LevelSerializable}}}, nil
 }
 
 // locked runs fn while this process alone may migrate the schema. The lock
@@ -74,7 +77,7 @@ func (d *DB) locked(ctx context.Context, fn func() error) error {
 	if !d.Postgres {
 		return fn()
 	}
-	c, err := d.w.Conn(ctx)
+	c, err := d.sql.Conn(ctx)
 	if err != nil {
 		return classify(err)
 	}

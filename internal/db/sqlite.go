@@ -2,7 +2,6 @@ package db
 
 import (
 	"context"
-	"database/sql"
 	"errors"
 	"fmt"
 	"io/fs"
@@ -95,19 +94,14 @@ func openSQLite(ctx context.Context, path string, mode Mode) (_ *DB, err error) 
 			return nil, err
 		}
 	}
-	read := url.Values{"_pragma": readPragmas()}
+	uri := sqliteURI(path, nil)
+	d.r = newLitePool(maxReaders, readerIdle, func() (*liteConn, error) { return openLite(uri, readPragmas(), "BEGIN") })
 	// A writer takes its lock at once: it never finds out later that somebody
 	// was faster, and what it reads is what it changes.
-	write := url.Values{"_pragma": writePragmas(), "_txlock": {"immediate"}}
-	d.r = sql.OpenDB(newConnector(sqliteURI(path, read)))
-	d.w = sql.OpenDB(newConnector(sqliteURI(path, write)))
-	d.w.SetMaxOpenConns(1)
-	d.w.SetMaxIdleConns(1)
-	d.r.SetMaxOpenConns(maxReaders)
-	d.r.SetMaxIdleConns(maxReaders)
-	d.r.SetConnMaxIdleTime(readerIdle)
+	writer := newLitePool(1, 0, func() (*liteConn, error) { return openLite(uri, writePragmas(), "BEGIN IMMEDIATE") })
+	d.w = writer
 	if mode == Serve {
-		if err := d.prepareFile(ctx, look); err != nil {
+		if err := d.prepareFile(ctx, writer, look); err != nil {
 			d.Close()
 			return nil, err
 		}
@@ -116,9 +110,12 @@ func openSQLite(ctx context.Context, path string, mode Mode) (_ *DB, err error) 
 }
 
 // prepareFile brings the file to the schema of the program.
-func (d *DB) prepareFile(ctx context.Context, found Look) error {
+func (d *DB) prepareFile(ctx context.Context, writer *litePool, found Look) error {
 	var journal string
-	if err := d.w.QueryRowContext(ctx, `PRAGMA journal_mode`).Scan(&journal); err != nil {
+	err := writer.alone(ctx, func(c *liteConn) error {
+		return c.each(`PRAGMA journal_mode`, nil, func(r reader) (bool, error) { return false, r.scan([]any{&journal}) })
+	})
+	if err != nil {
 		return fmt.Errorf("open %s: %w", d.path, err)
 	}
 	if journal != "wal" {
@@ -133,7 +130,7 @@ func (d *DB) prepareFile(ctx context.Context, found Look) error {
 		return fmt.Errorf("open %s: commits do not wait for the disk (synchronous=%d)", d.path, synchronous)
 	}
 	if found.State == Ours && found.Version < newest() {
-		if err := d.snapshot(ctx, found.Version); err != nil {
+		if err := d.snapshot(ctx, writer, found.Version); err != nil {
 			return err
 		}
 	}
@@ -164,7 +161,7 @@ func snapshotPath(path string, version int) string {
 
 // snapshot keeps the database as it is before a migration: it is the way back,
 // as there are no migrations downwards.
-func (d *DB) snapshot(ctx context.Context, version int) error {
+func (d *DB) snapshot(ctx context.Context, writer *litePool, version int) error {
 	to := snapshotPath(d.path, version)
 	part := to + ".part"
 	if err := os.RemoveAll(part); err != nil {
@@ -176,7 +173,11 @@ func (d *DB) snapshot(ctx context.Context, version int) error {
 	}
 	defer os.Remove(part)
 	f.Close()
-	if _, err := d.w.ExecContext(ctx, `VACUUM INTO $1`, part); err != nil {
+	err = writer.alone(ctx, func(c *liteConn) error {
+		_, err := c.exec(`VACUUM INTO $1`, []any{part})
+		return err
+	})
+	if err != nil {
 		return fmt.Errorf("keep a snapshot before the migration: %w", err)
 	}
 	if err := syncFile(part); err != nil {

@@ -2,7 +2,6 @@ package db
 
 import (
 	"context"
-	"database/sql"
 	"errors"
 	"slices"
 	"time"
@@ -14,12 +13,12 @@ import (
 // statements do nothing and return that error, and so does Write. Statements
 // for their effect therefore need no check. ErrNotFound does not stick.
 type Tx struct {
-	ctx, inner context.Context
-	tx         *sql.Tx
-	d          *DB
-	now        time.Time
-	err        error // the first failure
-	rung       []string
+	ctx  context.Context
+	s    session
+	d    *DB
+	now  time.Time
+	err  error // the first failure
+	rung []string
 }
 
 // errOver is what the statements of a transaction return after its end.
@@ -40,11 +39,8 @@ func (tx *Tx) Exec(q string, args ...any) (int64, error) {
 	if !tx.ready() {
 		return 0, tx.err
 	}
-	res, err := tx.tx.ExecContext(tx.inner, q, args...)
-	if err != nil {
-		return 0, tx.fail(err)
-	}
-	return res.RowsAffected()
+	n, err := tx.s.exec(q, args)
+	return n, tx.fail(err)
 }
 
 // Do runs a statement for its effect. A failure sticks to tx: nothing after it
@@ -56,7 +52,15 @@ func (tx *Tx) One(dst []any, q string, args ...any) error {
 	if !tx.ready() {
 		return tx.err
 	}
-	return tx.fail(tx.tx.QueryRowContext(tx.inner, q, args...).Scan(dst...))
+	found := false
+	err := tx.s.each(q, args, func(r reader) (more bool, err error) {
+		found = true
+		return false, r.scan(dst)
+	})
+	if err == nil && !found {
+		return ErrNotFound
+	}
+	return tx.fail(err)
 }
 
 // All reads every row of q into a T whose columns fields names.
@@ -64,20 +68,17 @@ func All[T any](tx *Tx, fields func(*T) []any, q string, args ...any) ([]T, erro
 	if !tx.ready() {
 		return nil, tx.err
 	}
-	rows, err := tx.tx.QueryContext(tx.inner, q, args...)
+	var out []T
+	err := tx.s.each(q, args, func(r reader) (more bool, err error) {
+		var t T
+		err = r.scan(fields(&t))
+		out = append(out, t)
+		return true, err
+	})
 	if err != nil {
 		return nil, tx.fail(err)
 	}
-	defer rows.Close()
-	var out []T
-	for rows.Next() {
-		var t T
-		if err := rows.Scan(fields(&t)...); err != nil {
-			return nil, tx.fail(err)
-		}
-		out = append(out, t)
-	}
-	return out, tx.fail(rows.Err())
+	return out, nil
 }
 
 // ready says whether another statement may run, and counts it.

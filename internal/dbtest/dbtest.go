@@ -9,6 +9,8 @@ import (
 	"strings"
 	"testing"
 
+	_ "modernc.org/sqlite" // a second reader of the same files
+
 	"pocketid/internal/db"
 	"pocketid/internal/secret"
 )

@@ -76,7 +76,8 @@ var House = Plan{
 		"web":       "db dbtest secret",
 	},
 	Doors: map[string]Door{
-		"modernc.org/sqlite":                 {Packages: "db", Why: "a driver"},
+		"modernc.org/sqlite":                 {Packages: "db dbtest", Why: "SQLite itself, and for tests a second reader of its files"},
+		"modernc.org/libc":                   {Packages: "db", Why: "what SQLite runs on"},
 		"github.com/jackc/pgx/v5":            {Packages: "db test/bench", Tests: "test/browser", Why: "a driver"},
 		"github.com/go-webauthn/webauthn":    {Packages: "signin", Why: "passkeys"},
 		"github.com/go-jose/go-jose/v4":      {Packages: "jose", Why: "signatures and keys of JOSE"},

@@ -33,7 +33,7 @@ type plan struct {
 	rows     string
 	at       []int         // how many people at once
 	long     time.Duration // how long each row takes
-	rounds   int           // how often each row is measured
+	rounds   int           // how often each row is measured; the cheapest counts
 	starts   int           // how often starts are measured; 0 leaves starts and memory out
 	quiet    time.Duration // how long until memory has settled
 	people   int
@@ -56,7 +56,7 @@ func main() {
 	flag.StringVar(&p.rows, "rows", os.Getenv("BENCH_ROWS"), "only rows whose names contain one of these words, separated by commas; without starts and memory")
 	flag.StringVar(&seconds, "seconds", seconds, "how long each row takes")
 	flag.StringVar(&at, "at", "", "how many people at once, separated by commas")
-	flag.IntVar(&p.rounds, "rounds", p.rounds, "how often each row is measured")
+	flag.IntVar(&p.rounds, "rounds", p.rounds, "how often each row is measured; the cheapest counts")
 	flag.Parse()
 	ctx, stop := signal.NotifyContext(context.Background(), syscall.SIGINT, syscall.SIGTERM)
 	defer stop()

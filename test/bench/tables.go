@@ -124,7 +124,7 @@ func (b *bench) underLoad(ctx context.Context, name string, towns []*town) error
 					if err != nil {
 						return err
 					}
-					results[i].add(one)
+					results[i] = results[i].better(one)
 				}
 			}
 			for i, t := range towns {
