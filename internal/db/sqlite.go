@@ -112,19 +112,22 @@ func openSQLite(ctx context.Context, path string, mode Mode) (_ *DB, err error) 
 // prepareFile brings the file to the schema of the program.
 func (d *DB) prepareFile(ctx context.Context, writer *litePool, found Look) error {
 	var journal string
+	var synchronous int
 	err := writer.alone(ctx, func(c *liteConn) error {
-		return c.each(`PRAGMA journal_mode`, nil, func(r reader) (bool, error) { return false, r.scan([]any{&journal}) })
+		for pragma, dst := range map[string]any{`PRAGMA journal_mode`: &journal, `PRAGMA synchronous`: &synchronous} {
+			err := c.each(pragma, nil, func(r reader) (bool, error) { return false, r.scan([]any{dst}) })
+			if err != nil {
+				return fmt.Errorf("open %s: %w", d.path, err)
+			}
+		}
+		return nil
 	})
 	if err != nil {
-		return fmt.Errorf("open %s: %w", d.path, err)
+		return err
 	}
 	if journal != "wal" {
 		return &Refusal{fmt.Sprintf("the place of %s does not allow a write-ahead log (SQLite fell back to %q)", d.path, journal),
 			"Put the data directory on a local disk, or use PostgreSQL"}
-	}
-	var synchronous int
-	if err := d.w.QueryRowContext(ctx, `PRAGMA synchronous`).Scan(&synchronous); err != nil {
-		return fmt.Errorf("open %s: %w", d.path, err)
 	}
 	if synchronous != fullSync {
 		return fmt.Errorf("open %s: commits do not wait for the disk (synchronous=%d)", d.path, synchronous)
