@@ -101,7 +101,11 @@ func lineOf(words *i18n.Locale, e *audit.Entry) logLine {
 // ownLineOf is an entry as the person reads it whom it concerns.
 func ownLineOf(words *i18n.Locale, e *audit.Entry, me string) logLine {
 	l := baseLine(words, e)
-	l.Said = said(words, eventKey(e.Event)+".you", e)
+	key := eventKey(e.Event)
+	if words.Has(key + ".you") {
+		key += ".you"
+	}
+	l.Said = said(words, key, e)
 	l.Sub = subOf(words, e)
 	switch {
 	case e.Actor != "" && e.Actor != me:
@@ -173,13 +177,14 @@ func subOf(words *i18n.Locale, e *audit.Entry) string {
 			parts = append(parts, s)
 		}
 	}
-	if fields := changedFields(e); len(fields) > 0 && e.Event.Family() != audit.SignIn.Family() {
+	fields := changedFields(e)
+	if len(e.Before) > 0 && len(e.After) > 0 {
 		names := make([]string, 0, len(fields))
 		for _, f := range fields {
 			name, _ := fieldName(words, f)
 			names = append(names, name)
 		}
-		add(words.T("audit.changed", "fields", shorten(words, names)))
+		add(words.T("audit.changed", "fields", shorten(words, names, maxFields)))
 	}
 	if name, ok := e.Data["passkeyName"].(string); ok && name != e.Object.Name {
 		add(name)
@@ -194,7 +199,7 @@ func subOf(words *i18n.Locale, e *audit.Entry) string {
 			add(words.T(key))
 		}
 	}
-	if e.UserAgent != "" && len(changedFields(e)) == 0 {
+	if e.UserAgent != "" && len(parts) < 2 && (len(e.Before) == 0 || len(e.After) == 0) {
 		add(deviceName(words, e.UserAgent))
 	}
 	return strings.Join(parts, words.T("frame.comma"))
@@ -328,16 +333,38 @@ func changedFields(e *audit.Entry) []string {
 
 // changesOf are the fields that differ, each with what it was and what it is.
 func changesOf(words *i18n.Locale, e *audit.Entry) (changes []logChange) {
+	whole := len(e.Before) == 0 || len(e.After) == 0 // made or gone: what says nothing is left out
 	for _, field := range changedFields(e) {
+		if whole && empty(e.Before[field]) && empty(e.After[field]) {
+			continue
+		}
 		name, known := fieldName(words, field)
 		changes = append(changes, logChange{name, valueOf(words, e.Before[field], e.Names), valueOf(words, e.After[field], e.Names), known})
 	}
 	return changes
 }
 
+// empty tells whether a value says nothing.
+func empty(v any) bool {
+	switch v := v.(type) {
+	case nil:
+		return true
+	case bool:
+		return !v
+	case string:
+		return v == ""
+	case []any:
+		return len(v) == 0
+	case map[string]any:
+		return len(v) == 0
+	}
+	return false
+}
+
 const (
-	maxShown = 500 // characters of a value on a page
-	maxList  = 20  // values of a list
+	maxShown  = 500 // characters of a value on a page
+	maxList   = 20  // values of a list
+	maxFields = 4   // names of fields under a sentence
 )
 
 // valueOf is a value of a change in words.
@@ -371,7 +398,7 @@ func valueOf(words *i18n.Locale, v any, names map[string]string) string {
 		for _, one := range v {
 			list = append(list, valueOf(words, one, names))
 		}
-		return shorten(words, list)
+		return shorten(words, list, maxList)
 	}
 	b, err := json.Marshal(v)
 	if err != nil || string(b) == "{}" {
@@ -388,12 +415,12 @@ func clip(s string) string {
 	return s
 }
 
-// shorten joins values and leaves the rest at their number.
-func shorten(words *i18n.Locale, list []string) string {
+// shorten joins the first values and leaves the rest at their number.
+func shorten(words *i18n.Locale, list []string, most int) string {
 	comma := words.T("frame.comma")
-	if len(list) > maxList {
-		more := len(list) - maxList
-		list = append(slices.Clone(list[:maxList]), words.T("audit.more_values", "n", more))
+	if len(list) > most {
+		more := len(list) - most
+		list = append(slices.Clone(list[:most]), words.T("audit.more_values", "n", more))
 	}
 	return strings.Join(list, comma)
 }
