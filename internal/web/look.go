@@ -42,6 +42,7 @@ var homePages = []homePage{
 	{passkeysPath, "frame.passkeys", false},
 	{sessionsPath, "frame.sessions", false},
 	{allowedPath, "frame.allowed", false},
+	{activityPath, "frame.activity", false},
 }
 
 type languagePage struct {
