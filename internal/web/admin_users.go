@@ -42,6 +42,7 @@ type usersPage struct {
 	Total   int
 	Counted bool   // Total is exact
 	Asked   bool   // the list is not about everybody
+	Alone   bool   // there is nobody else
 	Deleted bool   // it is about those who were deleted
 	Next    string // the address of the page after this one
 	First   string // the address of the first page
@@ -99,6 +100,7 @@ func (x *Web) users(w http.ResponseWriter, r *http.Request) error {
 		}
 		p.Sorts = append(p.Sorts, c)
 	}
+	p.Alone = found.Total == 1 && len(found.Rows) == 1 && !p.Asked
 	now := edge.Now(r.Context())
 	for _, row := range found.Rows {
 		l := userLine{UserRow: row, Badge: avatarOf(row.Name(), row.ID), State: string(row.State(now)), Keys: keys[row.ID],
