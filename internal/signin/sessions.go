@@ -7,6 +7,7 @@ import (
 	"pocketid/internal/audit"
 	"pocketid/internal/db"
 	"pocketid/internal/directory"
+	"pocketid/internal/jobs"
 	"pocketid/internal/fault"
 )
 
@@ -90,6 +91,19 @@ var purges = []purge{
 	{"signin.codes", 0, `DELETE FROM login_codes WHERE hash IN (SELECT hash FROM login_codes WHERE expires_at <= $1 LIMIT $2)`},
 	{"signin.attempts", 0, `DELETE FROM attempts WHERE key IN (SELECT key FROM attempts WHERE expires_at <= $1 LIMIT $2)`},
 	{"signin.sessions", keptFor, `DELETE FROM sessions WHERE id IN (SELECT id FROM sessions WHERE expires_at <= $1 LIMIT $2)`},
+}
+
+// expire ends at most limit of the sessions that have run out, for whoever listens:
+// grants that hang on them end, and applications are told. Nobody did it, so the log
+// says nothing.
+func expire(tx *db.Tx, limit int) (int64, error) {
+	list, err := db.All(tx, func(id *string) []any { return []any{id} }, `UPDATE sessions SET ended_at = $1, end_reason = 'expired'
+		WHERE id IN (SELECT id FROM sessions WHERE ended_at IS NULL AND expires_at <= $1 ORDER BY expires_at LIMIT $2) RETURNING id`,
+		tx.Now().UnixMicro(), limit)
+	for _, id := range list {
+		jobs.Publish(tx, "session.ended", id)
+	}
+	return int64(len(list)), err
 }
 
 type purge struct {

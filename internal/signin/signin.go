@@ -100,6 +100,7 @@ func (s *SignIn) Work(r *jobs.Runner) {
 	r.Subscribe("user.changed", "signin.user_changed")
 	r.Handle("signin.user_purged", s.userPurged)
 	r.Subscribe("user.purged", "signin.user_purged")
+	r.Purge("signin.expired", expire)
 	for _, p := range purges {
 		r.Purge(p.name, p.sweep)
 	}
