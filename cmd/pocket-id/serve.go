@@ -15,6 +15,7 @@ func serve(ctx context.Context, p *process, args []string) error {
 	if err != nil {
 		return err
 	}
+	app.Collect(p.environ)
 	log := c.Logger(p.err)
 	c.LogNotes(log)
 	a, err := app.New(ctx, c, log)
