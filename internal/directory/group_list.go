@@ -1,7 +1,9 @@
 package directory
 
 import (
+	"cmp"
 	"context"
+	"slices"
 	"strconv"
 	"strings"
 	"time"
@@ -60,6 +62,9 @@ var groupOrders = map[GroupSort]struct {
 	GroupsByMembers:      {"members", true, func(g *GroupRow) string { return strconv.Itoa(g.Members) }},
 	GroupsByCreation:     {"created_at", true, func(g *GroupRow) string { return strconv.FormatInt(g.CreatedAt.UnixMicro(), 10) }},
 }
+
+// Called is what to call g on a page.
+func (g *GroupRow) Called() string { return cmp.Or(g.FriendlyName, g.Name) }
 
 // A GroupRow is a group as a list shows it.
 type GroupRow struct {
@@ -179,4 +184,34 @@ func cursor(after string) (id, key string, ok bool) {
 		return "", "", false
 	}
 	return strings.Cut(after, " ")
+}
+
+// GroupOptions are groups to choose from, by the names that people see: those that are
+// chosen already and others, up to limit, and whether there are more.
+func (d *Directory) GroupOptions(ctx context.Context, by audit.Actor, chosen []string, limit int) (options []GroupRow, more bool, err error) {
+	if err := by.MustAdmin(); err != nil {
+		return nil, false, err
+	}
+	args := []any{""} // a group has an id, so the list is never empty and means nobody
+	for _, id := range chosen[:min(len(chosen), maxGroups)] {
+		args = append(args, id)
+	}
+	err = d.db.Read(ctx, func(tx *db.Tx) (err error) {
+		options, err = db.All(tx, (*GroupRow).fields, `SELECT id, name, friendly_name, ldap_id, members, created_at FROM user_groups
+			WHERE id IN (`+db.Marks(len(args))+`) ORDER BY friendly_key NULLS LAST, id NULLS LAST LIMIT `+strconv.Itoa(maxGroups), args...)
+		if err != nil {
+			return err
+		}
+		others, err := db.All(tx, (*GroupRow).fields, `SELECT id, name, friendly_name, ldap_id, members, created_at FROM user_groups
+			WHERE id NOT IN (`+db.Marks(len(args))+`) ORDER BY friendly_key NULLS LAST, id NULLS LAST LIMIT `+strconv.Itoa(limit+1), args...)
+		if more = len(others) > limit; more {
+			others = others[:limit]
+		}
+		options = append(options, others...)
+		return err
+	})
+	slices.SortStableFunc(options, func(a, b GroupRow) int {
+		return cmp.Or(strings.Compare(Fold(a.FriendlyName), Fold(b.FriendlyName)), strings.Compare(a.ID, b.ID))
+	})
+	return options, more, err
 }

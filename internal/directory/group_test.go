@@ -49,10 +49,13 @@ func TestGroupsAreForAdministrators(t *testing.T) {
 		by := as(ada)
 		ctx := t.Context()
 		for name, deed := range map[string]func() error{
-			"listing":        func() error { _, err := b.ListGroups(ctx, by, GroupFilter{}); return err },
-			"reading":        func() error { _, err := b.Group(ctx, by, g.ID); return err },
-			"making":         func() error { _, err := b.AddGroup(ctx, by, GroupEdit{Name: "mine", FriendlyName: "Mine"}); return err },
-			"editing":        func() error { _, err := b.EditGroup(ctx, by, g.ID, GroupEdit{Name: "mine", FriendlyName: "Mine"}); return err },
+			"listing": func() error { _, err := b.ListGroups(ctx, by, GroupFilter{}); return err },
+			"reading": func() error { _, err := b.Group(ctx, by, g.ID); return err },
+			"making":  func() error { _, err := b.AddGroup(ctx, by, GroupEdit{Name: "mine", FriendlyName: "Mine"}); return err },
+			"editing": func() error {
+				_, err := b.EditGroup(ctx, by, g.ID, GroupEdit{Name: "mine", FriendlyName: "Mine"})
+				return err
+			},
 			"malformed":      func() error { _, err := b.EditGroup(ctx, by, g.ID, GroupEdit{}); return err },
 			"claims":         func() error { _, err := b.SetGroupClaims(ctx, by, g.ID, map[string]any{"a": "b"}); return err },
 			"members":        func() error { _, err := b.Members(ctx, by, g.ID, MemberFilter{}); return err },

@@ -28,6 +28,7 @@ type clientPage struct {
 	Logouts   uriList
 	Endpoints oidc.Endpoints
 	Algs      []algChoice
+	Access    clientAccess
 	Secrets   []secretLine
 	Expiries  []int
 	// Tab is the one to show first; "" leaves it to the address.
@@ -106,6 +107,7 @@ func (f *clientForm) read(form url.Values) error {
 	f.Name, f.Description, f.LaunchURL = form.Get("name"), form.Get("description"), form.Get("launch_url")
 	f.RedirectURIs, f.PostLogoutURIs = urisOf(form, "redirect_uris"), urisOf(form, "post_logout_uris")
 	f.Was = form.Get("was")
+	f.readAccess(form)
 	f.Public = form.Get("public") == "1"
 	f.PKCERequired, f.ReauthRequired = form.Has("pkce_required"), form.Has("reauth_required")
 	f.SkipConsent, f.ClaimsAtUserinfo = form.Has("skip_consent"), form.Has("claims_at_userinfo")
@@ -146,7 +148,7 @@ func (x *Web) showClient(w http.ResponseWriter, r *http.Request, c *oidc.Client,
 		return err
 	}
 	p := clientPage{
-		Frame:  Frame{Title: c.Name, Area: "admin", Here: "clients", Narrow: true, Modules: []string{"pairs.js"}, Fault: problem},
+		Frame:  Frame{Title: c.Name, Area: "admin", Here: "clients", Narrow: true, Modules: []string{"pairs.js", "combo.js"}, Fault: problem},
 		Client: c, Badge: avatarOf(c.Name, c.ID), Address: clientPath(c.ID), Form: form, Endpoints: x.oidc.Endpoints(),
 		Expiries: expiries, Tab: tab,
 	}
@@ -154,6 +156,9 @@ func (x *Web) showClient(w http.ResponseWriter, r *http.Request, c *oidc.Client,
 	p.Logouts = uriListOf(&p.Frame, "post_logout_uris", form.PostLogoutURIs)
 	for _, alg := range oidc.KeyAlgs {
 		p.Algs = append(p.Algs, algChoice{string(alg), alg == form.IDTokenAlg})
+	}
+	if p.Access, err = x.clientAccess(r, c, &p.Frame, form); err != nil {
+		return err
 	}
 	now := edge.Now(r.Context())
 	for _, s := range secrets {
@@ -201,6 +206,8 @@ func tabOf(field string) string {
 		return "general"
 	case "redirect_uris", "post_logout_uris":
 		return "uris"
+	case "group_restricted", "allowed_groups":
+		return "access"
 	case "":
 		return ""
 	}

@@ -54,7 +54,7 @@ func TestLifetime(t *testing.T) {
 func TestTabOf(t *testing.T) {
 	for field, want := range map[string]string{
 		"": "", "name": "general", "launch_url": "general", "description": "general", "redirect_uris[2]": "uris", "redirect_uris": "uris",
-		"post_logout_uris[0]": "uris", "id_token_alg": "tokens", "access_token_lifetime": "tokens", "refresh_issue": "tokens",
+		"post_logout_uris[0]": "uris", "id_token_alg": "tokens", "access_token_lifetime": "tokens", "refresh_issue": "tokens", "group_restricted": "access", "allowed_groups[3]": "access",
 	} {
 		if got := tabOf(field); got != want {
 			t.Errorf("%q stands in %q, want %q", field, got, want)

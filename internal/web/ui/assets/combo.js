@@ -7,6 +7,7 @@ customElements.define('combo-box', class extends HTMLElement {
     const list = el('ul', { id: id + '-list', role: 'listbox', class: 'combo-list', 'aria-label': label.textContent, hidden: '' });
     const chips = el('div', { class: 'picks' });
     label.htmlFor = id; sel.hidden = true;
+    for (const a of ['aria-invalid', 'aria-describedby']) if (sel.hasAttribute(a)) input.setAttribute(a, sel.getAttribute(a));
     const box = el('div', { class: 'combo-field' }); box.append(input, list);
     this.append(chips, box);
     let active = -1;
@@ -39,7 +40,10 @@ customElements.define('combo-box', class extends HTMLElement {
     input.addEventListener('input', draw); input.addEventListener('focus', draw); input.addEventListener('blur', () => open(false));
     input.addEventListener('keydown', e => {
       if (e.key === 'ArrowDown' || e.key === 'ArrowUp') { e.preventDefault(); move(e.key === 'ArrowDown' ? 1 : -1); }
-      else if (e.key === 'Enter' && !list.hidden) { e.preventDefault(); pick((list.children[active] || list.children[0]).option); }
+      else if (e.key === 'Enter' && !list.hidden) { // without a word typed or a choice made, Enter only closes the list
+        const li = list.children[active] || (input.value.trim() && list.children[0]);
+        e.preventDefault(); li ? pick(li.option) : open(false);
+      }
       else if (e.key === 'Escape' && !list.hidden) { e.stopPropagation(); open(false); }
       else if (e.key === 'Backspace' && !input.value && sel.selectedOptions.length) { [...sel.selectedOptions].at(-1).selected = false; drawChips(); draw(); }
     });
