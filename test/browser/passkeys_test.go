@@ -347,3 +347,58 @@ func TestDeviceThatKeepsNoPasskeys(t *testing.T) {
 		q.quiet()
 	})
 }
+
+// Rules of the administrator hold for new passkeys. Those that are there go on working, and both the
+// person and the administrator are told.
+func TestRulesForPasskeys(t *testing.T) {
+	engines(t, func(t *testing.T, s *server) {
+		p := s.newPerson(t, "en")
+		p.authenticator(synced)
+		p.setUp("Set up Pocket ID")
+		p.rules(func() { p.click("label:has(#webauthnAllowSyncedPasskeys)") })
+		p.text("1 passkey is older than these rules")
+		p.look("settings-passkeys")
+		p.open("/settings/account/passkeys")
+		p.text("This one goes on working.")
+		p.look("passkeys-outside")
+
+		p.open("/settings/account/passkeys/add")
+		p.at("/login/again")
+		p.ready()
+		p.look("again-two-ways")
+		p.click("button.primary")
+		p.at("/settings/account/passkeys/add")
+		p.authenticator(synced)
+		p.ready()
+		p.click("button.primary")
+		p.see("[data-problem]:not([hidden])")
+		p.text("Only passkeys that stay on one device")
+		p.look("passkey-add-synced")
+		p.authenticator(inDevice)
+		p.click("button.primary")
+		p.text("was added")
+
+		p.rules(func() { p.click(`label:has([name="webauthnAuthenticatorAttachment"][value="cross-platform"])`) })
+		p.open("/settings/account/passkeys/add")
+		p.ready()
+		if p.value(`location.pathname`) == "/login/again" { // the proof of before counts for three minutes
+			p.click("button.primary")
+		}
+		p.at("/settings/account/passkeys/add")
+		p.ready()
+		p.gone(`button[value="client-device"]`)
+		p.see(`button.primary[value="hybrid"]`)
+		p.quiet()
+	})
+}
+
+// rules changes the rules for passkeys on the page of the settings.
+func (p *person) rules(change func()) {
+	p.t.Helper()
+	p.open("/settings/admin/application-configuration#passkeys")
+	p.see(`form[action$="/passkeys"] button.primary`)
+	change()
+	p.click(`form[action$="/passkeys"] footer button.primary`)
+	p.at("/settings/admin/application-configuration")
+	p.see(".toast")
+}
