@@ -402,3 +402,40 @@ func (p *person) rules(change func()) {
 	p.at("/settings/admin/application-configuration")
 	p.see(".toast")
 }
+
+// What the browser says by the names of errors, the page says in words, and gives the keyboard a place to
+// go on from. While the browser asks, the page says so.
+func TestErrorsOfTheBrowserInPlainWords(t *testing.T) {
+	onSQLite(t, func(t *testing.T, s *server) {
+		s.admin(t, "en")
+		p := s.newPerson(t, "en")
+		p.open("/login")
+		p.ready()
+		p.value(`navigator.credentials.get = () => new Promise(() => {}), ""`)
+		p.click("button.primary")
+		p.until(`document.querySelector("[role=status][data-status]").innerText.startsWith("Your browser asks you now")`)
+		p.look("login-waiting")
+		for name, title := range map[string]string{
+			"NotAllowedError":   "Nothing was confirmed",
+			"NotSupportedError": "This browser cannot use passkeys",
+			"SecurityError":     "Passkeys do not work at this address",
+			"ConstraintError":   "This device cannot verify you",
+			"AbortError":        "The request was interrupted",
+			"UnknownError":      "The browser could not use the passkey",
+		} {
+			p.open("/login")
+			p.ready()
+			p.value(`navigator.credentials.get = async () => { throw new DOMException("in no words of ours", ` + quote(name) + `) }, ""`)
+			p.click("button.primary")
+			p.text(title)
+			p.until(`document.activeElement.matches("[data-problem][role=alert]") && document.querySelector("[data-status]").textContent === ""`)
+			p.until(`!document.body.innerText.includes("in no words of ours") && !document.querySelector("button.primary").disabled && document.body.innerText.includes("Try again")`)
+		}
+		p.open("/login")
+		p.ready()
+		p.value(`window.fetch = async () => { throw new TypeError("Failed to fetch") }, ""`)
+		p.click("button.primary")
+		p.text("The server did not answer")
+		p.quiet()
+	})
+}
