@@ -10,12 +10,12 @@ customElements.define('combo-box', class extends HTMLElement {
     for (const a of ['aria-invalid', 'aria-describedby']) if (sel.hasAttribute(a)) input.setAttribute(a, sel.getAttribute(a));
     const box = el('div', { class: 'combo-field' }); box.append(input, list);
     this.append(chips, box);
-    let active = -1;
+    let active = -1, quiet = false; // quiet: the focus comes back, and no list opens over what is below
     const drawChips = () => {
       chips.replaceChildren(...[...sel.selectedOptions].map(o => {
         const c = el('span', { class: 'chip on', text: o.text }), x = el('button', { type: 'button', 'aria-label': (this.getAttribute('remove') || 'Remove') + ' ' + o.text });
         x.innerHTML = `<svg class="i" aria-hidden="true"><use href="${new URL('icons.svg', import.meta.url).pathname}#x"/></svg>`;
-        x.onclick = () => { o.selected = false; drawChips(); input.focus(); };
+        x.onclick = () => { o.selected = false; drawChips(); quiet = true; input.focus(); quiet = false; };
         c.append(x); return c;
       }));
       chips.hidden = !chips.childElementCount;
@@ -37,11 +37,11 @@ customElements.define('combo-box', class extends HTMLElement {
       [...list.children].forEach((li, i) => li.setAttribute('aria-selected', i === active));
       input.setAttribute('aria-activedescendant', list.children[active].id); list.children[active].scrollIntoView({ block: 'nearest' });
     };
-    input.addEventListener('input', draw); input.addEventListener('focus', draw); input.addEventListener('blur', () => open(false));
+    input.addEventListener('input', draw); input.addEventListener('focus', () => quiet || draw()); input.addEventListener('blur', () => open(false));
     input.addEventListener('keydown', e => {
       if (e.key === 'ArrowDown' || e.key === 'ArrowUp') { e.preventDefault(); move(e.key === 'ArrowDown' ? 1 : -1); }
-      else if (e.key === 'Enter' && !list.hidden) { // without a word typed or a choice made, Enter only closes the list
-        const li = list.children[active] || (input.value.trim() && list.children[0]);
+      else if (e.key === 'Enter' && (input.value || !list.hidden)) { // without a word typed or a choice made, Enter only closes the list
+        const li = list.hidden ? null : list.children[active] || (input.value.trim() && list.children[0]);
         e.preventDefault(); li ? pick(li.option) : open(false);
       }
       else if (e.key === 'Escape' && !list.hidden) { e.stopPropagation(); open(false); }
