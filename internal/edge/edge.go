@@ -131,10 +131,13 @@ type Config struct {
 
 // Server is the handler of all routes.
 type Server struct {
-	config     Config
-	log        *slog.Logger
-	mux        *http.ServeMux
-	routes     map[string]*Route
+	config Config
+	log    *slog.Logger
+	mux    *http.ServeMux
+	routes map[string]*Route
+	// fixed are the routes without a wildcard, by method and path. Such a route
+	// is more special than any other, so it is the one that mux would find.
+	fixed      map[string]map[string]*Route
 	protection *http.CrossOriginProtection
 	limits     *limits
 	proxies    proxies
@@ -153,6 +156,7 @@ func New(c Config, routes []Route) (*Server, error) {
 		log:        c.Log,
 		mux:        http.NewServeMux(),
 		routes:     map[string]*Route{},
+		fixed:      map[string]map[string]*Route{},
 		protection: http.NewCrossOriginProtection(),
 		proxies:    newProxies(c.TrustProxy, c.AddressHeader),
 		secure:     c.PublicURL.Scheme == "https",
@@ -191,6 +195,12 @@ func (s *Server) add(r *Route) (err error) {
 	}()
 	s.mux.HandleFunc(r.Pattern, func(w http.ResponseWriter, req *http.Request) { s.serve(w.(*response), req, r) })
 	s.routes[r.Pattern] = r
+	if method, path, _ := strings.Cut(r.Pattern, " "); !strings.Contains(path, "{") {
+		if s.fixed[method] == nil {
+			s.fixed[method] = map[string]*Route{}
+		}
+		s.fixed[method][path] = r
+	}
 	if r.CORS && s.routes["OPTIONS "+r.path()] == nil {
 		return s.add(&Route{Pattern: "OPTIONS " + r.path(), Access: Open, Surface: r.Surface, CORS: true, Handler: preflight})
 	}
@@ -210,19 +220,35 @@ func preflight(w http.ResponseWriter, _ *http.Request) error {
 // ServeHTTP answers a request.
 func (s *Server) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 	st := newState(s, r)
-	ctx, cancel := context.WithTimeout(context.WithValue(r.Context(), stateKey{}, st), RequestTimeout)
-	defer cancel()
-	r = r.WithContext(ctx)
+	defer st.over()
+	r = r.WithContext(st)
 	p := newResponse(w, r)
 	defer s.end(p, r, st)
 
 	if plainURL(r.URL) && cleanPath(r.URL) {
+		if route := s.fixedRoute(r); route != nil {
+			s.serve(p, r, route)
+			return
+		}
 		if s.routeOf(r) != nil {
 			s.mux.ServeHTTP(p, r)
 			return
 		}
 	}
 	s.nowhere(p, r, st)
+}
+
+// fixedRoute is the route without a wildcard that takes a request, or nil. A path that
+// hides a slash behind an escape (/a%2Fb) is another path than it looks like.
+func (s *Server) fixedRoute(r *http.Request) *Route {
+	if r.URL.RawPath != "" {
+		return nil
+	}
+	route := s.fixed[r.Method][r.URL.Path]
+	if route == nil && r.Method == http.MethodHead { // a GET without its body
+		route = s.fixed[http.MethodGet][r.URL.Path]
+	}
+	return route
 }
 
 // serve lets a request through to its handler, and turns an error into an answer.
@@ -272,7 +298,9 @@ func (s *Server) admit(p *response, r *http.Request, st *state, route *Route) (*
 	if r.Body == nil {
 		r.Body = http.NoBody // a request made by hand
 	}
-	r.Body = http.MaxBytesReader(p.w, r.Body, st.maxBody)
+	if r.Body != http.NoBody {
+		r.Body = http.MaxBytesReader(p.w, r.Body, st.maxBody)
+	}
 	if route.Access == Open {
 		return r, nil
 	}

@@ -8,8 +8,11 @@ import (
 	"net/http/httptest"
 	"net/url"
 	"regexp"
+	"runtime"
 	"strings"
 	"testing"
+	"testing/synctest"
+	"time"
 
 	"pocketid/internal/fault"
 )
@@ -290,4 +293,67 @@ func TestOnStandsAlone(t *testing.T) {
 	if w.Code != 500 || strings.Contains(w.Body.String(), "10.0.0.3") {
 		t.Errorf("got %d %s", w.Code, w.Body)
 	}
+}
+
+// A route without a wildcard takes exactly its path.
+func TestFixedRoutes(t *testing.T) {
+	k := newKit(t, nil, open("GET /a/b", Problem, says("fixed")), open("GET /a/{x}", Problem, says("wild")), open("HEAD /h", Problem, says("head")),
+		open("GET /h", Problem, says("get")))
+	tests := []struct {
+		method, path string
+		status       int
+		body         string
+	}{
+		{"GET", "/a/b", 200, "fixed"},
+		{"GET", "/a/c", 200, "wild"},
+		{"GET", "/%61/b", 200, "fixed"},
+		{"GET", "/a%2Fb", 404, ""},
+		{"GET", "/a/%62", 200, "fixed"},
+		{"GET", "/a/b/", 404, ""},
+		{"GET", "//a/b", 404, ""},
+		{"GET", "/A/b", 404, ""},
+		{"HEAD", "/a/b", 200, ""},
+		{"HEAD", "/h", 200, ""},
+		{"POST", "/a/b", 405, ""},
+	}
+	for _, test := range tests {
+		t.Run(test.method+" "+test.path, func(t *testing.T) {
+			w := k.do(test.method, test.path, "")
+			if w.Code != test.status || test.body != "" && w.Body.String() != test.body {
+				t.Errorf("got %d %q", w.Code, w.Body)
+			}
+		})
+	}
+}
+
+// A context made from that of a request ends with it, without a goroutine that waits.
+func TestContextOfARequest(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		k := newKit(t, nil, open("GET /a", Problem, func(w http.ResponseWriter, r *http.Request) error {
+			ctx := r.Context()
+			if until, ok := ctx.Deadline(); !ok || time.Until(until) != RequestTimeout || ctx.Err() != nil {
+				t.Errorf("at the beginning: until %v, %v, %v", until, ok, ctx.Err())
+			}
+			before := runtime.NumGoroutine()
+			child, cancel := context.WithCancel(ctx)
+			defer cancel()
+			if n := runtime.NumGoroutine(); n != before {
+				t.Errorf("%d goroutines more", n-before)
+			}
+			time.Sleep(RequestTimeout)
+			synctest.Wait()
+			if child.Err() != context.DeadlineExceeded || ctx.Err() != context.DeadlineExceeded {
+				t.Errorf("at the end: %v, %v", child.Err(), ctx.Err())
+			}
+			return nil
+		}), open("GET /b", Problem, func(w http.ResponseWriter, r *http.Request) error {
+			time.Sleep(RequestTimeout)
+			if err := r.Context().Err(); err != context.DeadlineExceeded { // though nobody waited for it
+				t.Errorf("at the end: %v", err)
+			}
+			return nil
+		}))
+		k.do("GET", "/a", "")
+		k.do("GET", "/b", "")
+	})
 }

@@ -37,10 +37,13 @@ var baseHeaders = []struct {
 	{"X-Frame-Options", []string{"DENY"}},
 }
 
+// The headers of routes for scripts of any origin, shared in the same way.
+var anyOrigin, exposed = []string{"*"}, []string{"WWW-Authenticate, DPoP-Nonce"}
+
 // headers lays the headers under an answer that every one has. What a handler
 // sets afterwards wins.
 func (s *Server) headers(h http.Header, st *state, route *Route) {
-	h.Set("X-Request-ID", st.id)
+	h["X-Request-Id"] = st.idHeader[:]
 	for _, b := range baseHeaders {
 		h[b.name] = b.value
 	}
@@ -57,8 +60,7 @@ func (s *Server) headers(h http.Header, st *state, route *Route) {
 		h.Set("Cross-Origin-Opener-Policy", "same-origin")
 	}
 	if route.CORS {
-		h.Set("Access-Control-Allow-Origin", "*")
-		h.Set("Access-Control-Expose-Headers", "WWW-Authenticate, DPoP-Nonce")
+		h["Access-Control-Allow-Origin"], h["Access-Control-Expose-Headers"] = anyOrigin, exposed
 	}
 }
 

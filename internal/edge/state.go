@@ -7,6 +7,7 @@ import (
 	"net/netip"
 	"strings"
 	"sync"
+	"sync/atomic"
 	"time"
 
 	"pocketid/internal/fault"
@@ -16,6 +17,7 @@ import (
 
 // state is what is known about one request.
 type state struct {
+	parent  context.Context // of the server; deadline.go makes a context of the state
 	server  *Server
 	id      string
 	start   time.Time
@@ -31,14 +33,19 @@ type state struct {
 	fault *fault.Error
 	stack []byte
 
-	mu    sync.Mutex
-	notes []slog.Attr
+	mu     sync.Mutex
+	notes  []slog.Attr
+	cancel context.CancelFunc // frees the timer of timed
+	timed  atomic.Pointer[context.Context]
+
+	idHeader [1]string // what the header of the id consists of
 }
 
 type stateKey struct{}
 
 func newState(s *Server, r *http.Request) *state {
-	st := &state{server: s, id: secret.ID(), start: now(), request: r, maxBody: MaxBody}
+	st := &state{parent: r.Context(), server: s, id: secret.ID(), start: now(), request: r, maxBody: MaxBody}
+	st.idHeader[0] = st.id
 	st.client = s.proxies.client(r)
 	if st.client.ignored {
 		s.hosts.ignoredHeader.Do(func() {
