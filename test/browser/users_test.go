@@ -1,10 +1,13 @@
 package browser
 
 import (
+	"context"
 	"fmt"
 	"strings"
 	"testing"
 
+	"github.com/chromedp/cdproto/cdp"
+	"github.com/chromedp/cdproto/network"
 	"github.com/chromedp/chromedp"
 )
 
@@ -85,4 +88,210 @@ func TestUserPages(t *testing.T) {
 	})
 }
 
-var _ = chromedp.Reload
+// tabTo presses Tab until an expression about the focus, called f, is true.
+func (p *person) tabTo(what string) {
+	p.t.Helper()
+	for range 60 {
+		p.press("\t")
+		if p.value(`String((f => !!(`+what+`))(document.activeElement))`) == "true" {
+			return
+		}
+	}
+	p.fail("the focus does not come to %s", what)
+}
+
+// state waits until the list says where the account of somebody stands.
+func (p *person) state(name, want string) {
+	p.t.Helper()
+	p.until(row(name) + `?.querySelector("td .badge")?.innerText === "` + want + `"`)
+}
+
+// TestUsers goes through what an administrator does to people.
+func TestUsers(t *testing.T) {
+	engines(t, func(t *testing.T, s *server) {
+		p := s.admin(t, "en")
+		p.open("/settings/admin/user-groups/new")
+		p.fill("#friendly_name", "On call")
+		p.click("footer button.primary")
+		p.until(`!location.pathname.endsWith("/new")`)
+
+		p.open(usersPath)
+		p.text("Nobody but you, so far")
+		p.click("a.btn.primary")
+		p.at(usersPath + "/new")
+		p.fill("#username", "ada")
+		p.fill("#email", "noe@example.com")
+		p.fill("#first_name", "Noé")
+		p.fill("#last_name", "Garnier")
+		p.until(`document.querySelector("#display_name").value === "Noé Garnier"`)
+		p.fill("#groups-find", "call")
+		p.press("\r")
+		p.click("#email_verified")
+		p.click("footer button.primary")
+		p.see("#username[aria-invalid]")
+		if got := p.value(`["#display_name", "#email"].map(i => document.querySelector(i).value).join() + document.querySelector("#email_verified").checked + document.querySelector("#groups").selectedOptions.length`); got != "Noé Garnier,noe@example.comtrue1" {
+			t.Errorf("after a fault the form holds %q", got)
+		}
+		p.fill("#username", "noe")
+		p.fill("#display_name", "Noé G.")
+		p.fill("#last_name", "Garnier-Petit")
+		p.click("footer button.primary")
+		p.text("Noé G. is added")
+		noe := p.value(`location.pathname`)
+		p.newUser("priya")
+		p.newUser("tomasz")
+
+		// The list is searched, filtered and sorted, by forms and links alone.
+		p.open(usersPath)
+		p.text("4 people")
+		p.until(row("Noé") + `.innerText.includes("On call")`)
+		p.fill("[name=q]", "garn")
+		p.press("\r")
+		p.at(usersPath + "?")
+		p.text("1 person")
+		p.click(".tools a.quiet")
+		p.text("4 people")
+		p.do(chromedp.SetValue(chromedp.CSS("#state"), "new"))
+		p.click(".tools button")
+		p.text("3 people")
+		p.do(chromedp.SetValue(chromedp.CSS("#role"), "admin"))
+		p.click(".tools button")
+		p.text("No user matches")
+		p.open(usersPath)
+		p.click(`thead th:nth-of-type(3) a`)
+		p.see(`[aria-sort=ascending]:nth-of-type(3)`)
+		p.click(`thead th:nth-of-type(3) a`)
+		p.see(`[aria-sort=descending]:nth-of-type(3)`)
+		if got := p.value(`document.querySelector("tbody tr td:nth-of-type(2)").innerText`); got != "tomasz" {
+			t.Errorf("the last username comes first: %q", got)
+		}
+
+		// Somebody comes in by a link that is shown once.
+		p.open(noe + "/link")
+		p.proven(noe + "/link")
+		p.do(chromedp.SetValue(chromedp.CSS("#hours"), "24"))
+		p.click("form button.primary")
+		p.see("#new-link")
+		link := p.value(`document.querySelector("#new-link").textContent`)
+		p.do(chromedp.Reload())
+		p.at(noe)
+		if strings.Contains(p.value(`document.documentElement.innerHTML`), link) {
+			t.Error("the link is shown again")
+		}
+		guest := s.newPerson(t, "en")
+		guest.open(link)
+		guest.click("button.primary")
+		guest.at("/settings")
+
+		// One is disabled, and out at once, and let in again.
+		p.open(usersPath + "?sort=-username")
+		p.state("Noé", "No passkey")
+		p.value(row("Noé") + `.querySelector("td.act button").click(), ""`)
+		p.click(`:popover-open a[href*="/disable"]`)
+		p.see("dialog[open]")
+		p.click("dialog button.primary")
+		p.text("Noé G. is disabled")
+		p.at(usersPath + "?sort=-username")
+		p.state("Noé", "Disabled")
+		guest.open("/settings/account")
+		guest.at("/login")
+		p.value(row("Noé") + `.querySelector("td.act button").click(), ""`)
+		p.click(`:popover-open a[href*="/enable"]`)
+		p.see("dialog[open]")
+		p.click("dialog button.primary")
+		p.text("Noé G. is enabled")
+
+		// Several at once.
+		p.open(usersPath)
+		for _, name := range []string{"Priya", "Tomasz"} {
+			p.value(row(name) + `.querySelector("[type=checkbox]").click(), ""`)
+		}
+		p.text("Picked: 2")
+		p.click(".bulk [value=disable]")
+		p.text("Disable 2 people?")
+		p.click("form button.primary")
+		p.text("2 people are disabled")
+		p.state("Priya", "Disabled")
+		p.state("Tomasz", "Disabled")
+
+		// Deleting asks for the name, keeps it from others, and gives it back when asked.
+		p.value(row("Priya") + `.querySelector("td.act button").click(), ""`)
+		p.click(`:popover-open a.danger`)
+		p.see("dialog[open]")
+		p.until(`document.querySelector("dialog button.primary").disabled`)
+		p.press("priya")
+		p.until(`!document.querySelector("dialog button.primary").disabled`)
+		p.click("dialog button.primary")
+		p.text("Priya is deleted")
+		p.text("3 people")
+		p.open(usersPath + "?state=deleted")
+		p.value(row("Priya") + `.querySelector("td.act button").click(), ""`)
+		p.click(`:popover-open a`)
+		p.see("dialog[open]")
+		p.press("priya")
+		p.click("dialog button.primary")
+		p.text("The names of priya are free")
+		p.text("Nobody is deleted")
+		p.newUser("priya")
+
+		// There is no way to lock oneself out.
+		p.open(usersPath)
+		if got := p.value(`String(` + row("Ada Lovelace") + `.querySelectorAll("[type=checkbox], a[href*=disable], a[href*=delete]").length)`); got != "0" {
+			t.Errorf("%s ways to go oneself", got)
+		}
+		p.quiet()
+	})
+}
+
+// TestDisableByKeyboard disables somebody with Tab and Enter alone.
+func TestDisableByKeyboard(t *testing.T) {
+	engines(t, func(t *testing.T, s *server) {
+		p := s.admin(t, "en")
+		p.newUser("bob")
+		p.open(usersPath)
+		p.tabTo(`f.getAttribute("aria-label") === "Actions for Bob"`)
+		p.press("\r")
+		p.see(":popover-open")
+		p.tabTo(`f.matches(':popover-open a[href*="/disable"]')`)
+		p.press("\r")
+		p.see("dialog[open]")
+		p.tabTo(`f.matches("dialog button.primary")`)
+		p.press("\r")
+		p.text("Bob is disabled")
+		p.state("Bob", "Disabled")
+		p.quiet()
+	})
+}
+
+// TestUserListIsLight holds a full page of the list, in Chinese, to what it may cost.
+func TestUserListIsLight(t *testing.T) {
+	onSQLite(t, func(t *testing.T, s *server) {
+		p := s.admin(t, "zh-CN")
+		if _, err := chromedp.Run(p.ctx, chromedp.Evaluate[string](`(async () => { for (let i = 0; i < 27; i++) await fetch("/settings/admin/users/new", {method: "POST",
+			body: new URLSearchParams({username: "somebody.with.a.long.name" + i, email: "somebody.with.a.long.name" + i + "@a-long-name-of-a-host.example.com", first_name: "Jonas", last_name: "Weber-Hohenstaufen " + i})});
+			return "" })()`, chromedp.EvalAwaitPromise)); err != nil {
+			t.Fatal(err)
+		}
+		for _, path := range []string{usersPath, usersPath + "/new"} {
+			p.do(chromedp.Func(func(ctx context.Context, _ *chromedp.Target) error {
+				_, err := chromedp.Call(ctx, network.ClearBrowserCache, cdp.Empty{})
+				return err
+			}))
+			p.forget()
+			p.open(path)
+			p.until(`document.readyState === "complete"`)
+			if n, bytes, urls := p.traffic(); n > 6 || bytes > 40<<10 {
+				t.Errorf("%s takes %d bytes in %d requests: %s", path, bytes, n, urls)
+			} else {
+				t.Logf("%s: %d bytes in %d requests", path, bytes, n)
+			}
+			p.see("table, #username")
+		}
+		p.open(usersPath)
+		p.until(`document.querySelectorAll("tbody tr").length === 25`)
+		p.look("users-many")
+		p.click("[rel=next]")
+		p.until(`document.querySelectorAll("tbody tr").length === 3`)
+		p.quiet()
+	})
+}
