@@ -2,8 +2,6 @@ package settings
 
 import (
 	"context"
-	"crypto/sha256"
-	"encoding/hex"
 	"encoding/json"
 	"reflect"
 
@@ -115,29 +113,48 @@ func (c Branding) On(s Settings) Settings {
 // Of implements Card.
 func (Branding) Of(s Settings) Card { return Branding{s.AccentColor, s.DisableAnimations} }
 
-// Stamp names what is on a card. A form carries that of the card that it shows.
-func Stamp(c Card) string {
+// Shown is a card as a form carries it, to say what it showed.
+func Shown(c Card) string {
 	b, err := json.Marshal(c)
 	if err != nil {
 		panic("settings: a card is always JSON")
 	}
-	sum := sha256.Sum256(b)
-	return hex.EncodeToString(sum[:8])
+	return string(b)
 }
 
-// Change sets the settings of a card. seen is the stamp of the card that the change
-// was made to; when the card is another one by now, that is ErrStale, and nothing has
-// changed. An empty stamp changes whatever there is.
-func (k *Keeper) Change(ctx context.Context, by audit.Actor, seen string, c Card) (Settings, error) {
-	return k.change(ctx, by, func(tx *db.Tx, s Settings) (Settings, error) {
-		if seen != "" && Stamp(c.Of(s)) != seen {
+// Change sets the settings of a card.
+func (k *Keeper) Change(ctx context.Context, by audit.Actor, c Card) (Settings, error) {
+	return k.change(ctx, by, func(s Settings) (Settings, error) { return c.On(s), nil })
+}
+
+// Revise is Change for somebody who saw the card as shown says: when it is another one
+// by now, that is ErrStale, and nothing has changed.
+func (k *Keeper) Revise(ctx context.Context, by audit.Actor, shown string, c Card) (Settings, error) {
+	return k.change(ctx, by, func(s Settings) (Settings, error) {
+		if Shown(c.Of(s)) != shown {
 			return s, ErrStale
 		}
 		return c.On(s), nil
 	})
 }
 
-func (k *Keeper) change(ctx context.Context, by audit.Actor, edit func(tx *db.Tx, s Settings) (Settings, error)) (s Settings, err error) {
+// Follow returns the card that somebody typed over the one in shown, as it would be had
+// they typed it over is: what they left alone is as it is now.
+func Follow[C Card](shown string, typed, is C) C {
+	var was C
+	if json.Unmarshal([]byte(shown), &was) != nil {
+		return typed
+	}
+	w, t, i := reflect.ValueOf(was), reflect.ValueOf(&typed).Elem(), reflect.ValueOf(is)
+	for f := range t.NumField() {
+		if reflect.DeepEqual(w.Field(f).Interface(), t.Field(f).Interface()) {
+			t.Field(f).Set(i.Field(f))
+		}
+	}
+	return typed
+}
+
+func (k *Keeper) change(ctx context.Context, by audit.Actor, edit func(s Settings) (Settings, error)) (s Settings, err error) {
 	if err := by.MustAdmin(); err != nil {
 		return Settings{}, err
 	}
@@ -149,7 +166,7 @@ func (k *Keeper) change(ctx context.Context, by audit.Actor, edit func(tx *db.Tx
 		if before.Locked {
 			return ErrFixed
 		}
-		if s, err = edit(tx, before); err != nil {
+		if s, err = edit(before); err != nil {
 			return err
 		}
 		if s, err = s.Checked(); err != nil {

@@ -39,11 +39,11 @@ func TestCardsAreChangedOneByOne(t *testing.T) {
 			return nil
 		})
 		card := settings.General{AppName: " Acme ", SessionDuration: 15, HomePageURL: "/settings/account/sessions"}
-		seen := settings.Stamp(settings.General{}.Of(settings.Default()))
-		if _, err := k.Change(t.Context(), audit.Actor{UserID: "x"}, seen, card); fault.Of(err).Kind != fault.Forbidden {
+		seen := settings.Shown(settings.General{}.Of(settings.Default()))
+		if _, err := k.Revise(t.Context(), audit.Actor{UserID: "x"}, seen, card); fault.Of(err).Kind != fault.Forbidden {
 			t.Errorf("somebody changes settings: %v", err)
 		}
-		if _, err := k.Change(t.Context(), boss, seen, card); err != nil {
+		if _, err := k.Revise(t.Context(), boss, seen, card); err != nil {
 			t.Fatal(err)
 		}
 		want := settings.Default()
@@ -55,17 +55,17 @@ func TestCardsAreChangedOneByOne(t *testing.T) {
 			t.Errorf("the hook saw %v", hooked)
 		}
 		// Who saw the card as it was is refused; other cards are other matters.
-		if _, err := k.Change(t.Context(), boss, seen, card); !errors.Is(err, settings.ErrStale) {
+		if _, err := k.Revise(t.Context(), boss, seen, card); !errors.Is(err, settings.ErrStale) {
 			t.Errorf("over a change that nobody has seen: %v", err)
 		}
-		if _, err := k.Change(t.Context(), boss, settings.Stamp(settings.Branding{}.Of(settings.Default())), settings.Branding{AccentColor: "teal"}); err != nil {
+		if _, err := k.Revise(t.Context(), boss, settings.Shown(settings.Branding{}.Of(settings.Default())), settings.Branding{AccentColor: "teal"}); err != nil {
 			t.Errorf("another card: %v", err)
 		}
 		// What is refused changes nothing, and what changes nothing is not recorded.
-		if _, err := k.Change(t.Context(), boss, "", settings.Branding{AccentColor: "x{}"}); !errors.Is(err, settings.ErrAccentColor) {
+		if _, err := k.Change(t.Context(), boss, settings.Branding{AccentColor: "x{}"}); !errors.Is(err, settings.ErrAccentColor) {
 			t.Errorf("got %v", err)
 		}
-		if _, err := k.Change(t.Context(), boss, "", settings.Branding{AccentColor: "TEAL"}); err != nil {
+		if _, err := k.Change(t.Context(), boss, settings.Branding{AccentColor: "TEAL"}); err != nil {
 			t.Error(err)
 		}
 		want.AccentColor = "teal"
@@ -80,6 +80,20 @@ func TestCardsAreChangedOneByOne(t *testing.T) {
 	})
 }
 
+func TestWhatWasLeftAloneFollows(t *testing.T) {
+	was := settings.General{AppName: "a", SessionDuration: 1, HomePageURL: "/a"}
+	typed, is := was, was
+	typed.AppName = "mine"
+	is.AppName, is.SessionDuration = "theirs", 2
+	want := settings.General{AppName: "mine", SessionDuration: 2, HomePageURL: "/a"}
+	if got := settings.Follow(settings.Shown(was), typed, is); got != want {
+		t.Errorf("got %+v", got)
+	}
+	if got := settings.Follow("", typed, is); got != typed {
+		t.Errorf("without what was shown: %+v", got)
+	}
+}
+
 func TestEachCardHoldsItsSettings(t *testing.T) {
 	s := settings.Default()
 	s.AppName, s.SessionDuration, s.HomePageURL = "a", 2, "/b"
@@ -88,9 +102,9 @@ func TestEachCardHoldsItsSettings(t *testing.T) {
 	s.WebauthnDeniedAAGUIDs, s.RelatedOrigins, s.AccentColor = []string{"x"}, []string{"y"}, "red"
 	got := settings.Default()
 	for _, c := range []settings.Card{settings.General{}, settings.Accounts{}, settings.Passkeys{}, settings.Branding{}} {
-		before := settings.Stamp(c.Of(got))
+		before := settings.Shown(c.Of(got))
 		got = c.Of(s).On(got)
-		if settings.Stamp(c.Of(got)) == before {
+		if settings.Shown(c.Of(got)) == before {
 			t.Errorf("the stamp of %T stays", c)
 		}
 	}
@@ -107,7 +121,7 @@ func TestEnvironmentDecides(t *testing.T) {
 			t.Fatal(err)
 		}
 		k := settings.NewKeeper(d)
-		if _, err := k.Change(t.Context(), boss, "", settings.General{AppName: "Row", SessionDuration: 15, HomePageURL: "/a"}); err != nil {
+		if _, err := k.Change(t.Context(), boss, settings.General{AppName: "Row", SessionDuration: 15, HomePageURL: "/a"}); err != nil {
 			t.Fatal(err)
 		}
 		row := read(t, d)
@@ -141,7 +155,7 @@ func TestEnvironmentDecides(t *testing.T) {
 		if !slices.Equal(ends, []int{15, 5}) {
 			t.Errorf("the hook saw %v", ends)
 		}
-		if _, err := k.Change(t.Context(), boss, "", settings.General{AppName: "Page", SessionDuration: 1, HomePageURL: "/"}); !errors.Is(err, settings.ErrFixed) {
+		if _, err := k.Change(t.Context(), boss, settings.General{AppName: "Page", SessionDuration: 1, HomePageURL: "/"}); !errors.Is(err, settings.ErrFixed) {
 			t.Errorf("a page changes what the environment decides: %v", err)
 		}
 		if err := k.Lay(t.Context(), nil, master); err != nil {

@@ -7,8 +7,8 @@ import (
 	"pocketid/internal/audit"
 	"pocketid/internal/db"
 	"pocketid/internal/directory"
-	"pocketid/internal/jobs"
 	"pocketid/internal/fault"
+	"pocketid/internal/jobs"
 )
 
 // ErrSessionGone says that there is no such session, or that it is not the

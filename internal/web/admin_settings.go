@@ -30,28 +30,38 @@ type settingsCard struct {
 	name, tab string
 	card      settings.Card
 	read      func(form url.Values) settings.Card
+	follow    func(shown string, typed, is settings.Card) settings.Card
+}
+
+// cardOf makes a settingsCard of how its form is read.
+func cardOf[C settings.Card](name, tab string, read func(form url.Values) C) settingsCard {
+	var zero C
+	return settingsCard{name, tab, zero, func(form url.Values) settings.Card { return read(form) },
+		func(shown string, typed, is settings.Card) settings.Card {
+			return settings.Follow(shown, typed.(C), is.(C))
+		}}
 }
 
 var settingsCards = []settingsCard{
-	{"general", "general", settings.General{}, func(f url.Values) settings.Card {
+	cardOf("general", "general", func(f url.Values) settings.General {
 		n, err := strconv.Atoi(strings.TrimSpace(f.Get("sessionDuration")))
 		if err != nil {
 			n = 0 // which is refused, as what was typed has to be
 		}
 		return settings.General{AppName: f.Get("appName"), SessionDuration: n, HomePageURL: f.Get("homePageUrl")}
-	}},
-	{"accounts", "general", settings.Accounts{}, func(f url.Values) settings.Card {
+	}),
+	cardOf("accounts", "general", func(f url.Values) settings.Accounts {
 		return settings.Accounts{AllowOwnAccountEdit: f.Has("allowOwnAccountEdit"), RequireUserEmail: f.Has("requireUserEmail"),
 			EmailsVerified: f.Has("emailsVerified")}
-	}},
-	{"passkeys", "passkeys", settings.Passkeys{}, func(f url.Values) settings.Card {
+	}),
+	cardOf("passkeys", "passkeys", func(f url.Values) settings.Passkeys {
 		return settings.Passkeys{UserVerification: f.Get("webauthnUserVerification"), AllowSynced: f.Has("webauthnAllowSyncedPasskeys"),
 			Attachment: f.Get("webauthnAuthenticatorAttachment"), DeniedAAGUIDs: lines(f.Get("webauthnDeniedAaguids")),
 			RelatedOrigins: lines(f.Get("relatedOrigins"))}
-	}},
-	{"branding", "branding", settings.Branding{}, func(f url.Values) settings.Card {
+	}),
+	cardOf("branding", "branding", func(f url.Values) settings.Branding {
 		return settings.Branding{AccentColor: accentTyped(f), DisableAnimations: f.Has("disableAnimations")}
-	}},
+	}),
 }
 
 // lines are the lines of a text area that hold something.
@@ -86,8 +96,8 @@ func accentTyped(f url.Values) string {
 // settingsPage shows the settings. Each card is a form of its own.
 type settingsPage struct {
 	Frame
-	S      settings.Settings
-	Stamps map[string]string // of the cards, by their names
+	S     settings.Settings
+	Shown map[string]string // what the cards show, by their names
 	// Minutes is the session lifetime as it was typed.
 	Minutes         string
 	Origins, Models string
@@ -137,7 +147,7 @@ func (x *Web) showSettings(w http.ResponseWriter, r *http.Request, typed, is set
 	p := settingsPage{
 		Frame: Frame{Title: x.words(r).T("settings.title"), Area: "admin", Here: "settings", Narrow: true,
 			Modules: []string{"preview.js"}, Fault: f.problem},
-		S: typed, Stamps: map[string]string{}, Minutes: f.minutes, RPID: x.signin.RPID(), Address: x.public.String(), Version: x.version,
+		S: typed, Shown: map[string]string{}, Minutes: f.minutes, RPID: x.signin.RPID(), Address: x.public.String(), Version: x.version,
 		Origins: strings.Join(typed.RelatedOrigins, "\n"), Models: strings.Join(typed.WebauthnDeniedAAGUIDs, "\n"),
 		Crowded: settings.OriginLabels(is.RelatedOrigins) > settings.ClientLabels, Tab: f.tab, Meanwhile: f.meanwhile,
 	}
@@ -149,7 +159,7 @@ func (x *Web) showSettings(w http.ResponseWriter, r *http.Request, typed, is set
 		p.Minutes = strconv.Itoa(typed.SessionDuration)
 	}
 	for _, c := range settingsCards {
-		p.Stamps[c.name] = settings.Stamp(c.card.Of(is))
+		p.Shown[c.name] = settings.Shown(c.card.Of(is))
 	}
 	for _, h := range homePages {
 		h.Chosen = h.Path == typed.HomePageURL
@@ -178,7 +188,7 @@ func (x *Web) settingsSave(c settingsCard) edge.Handler {
 			return err
 		}
 		typed := c.read(form)
-		_, err = x.keeper.Change(r.Context(), actor(r), form.Get("seen"), typed)
+		_, err = x.keeper.Revise(r.Context(), actor(r), form.Get("was"), typed)
 		if err == nil {
 			flash(w, r, "flash.settings")
 			return seeOther(w, settingsPath+"#"+c.tab)
@@ -193,7 +203,8 @@ func (x *Web) settingsSave(c settingsCard) edge.Handler {
 		}
 		f := settingsTyped{problem: problem, tab: c.tab, minutes: form.Get("sessionDuration")}
 		if problem.Code == settings.ErrStale.Code {
-			f.meanwhile = x.settingsMeanwhile(x.words(r), typed, c.card.Of(is))
+			typed = c.follow(form.Get("was"), typed, c.card.Of(is))
+			f.meanwhile, f.minutes = x.settingsMeanwhile(x.words(r), typed, c.card.Of(is)), ""
 		}
 		return x.showSettings(w, r, typed.On(is), is, f)
 	}

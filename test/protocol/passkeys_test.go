@@ -16,9 +16,9 @@ func related(t *testing.T, h *apptest.House, seen []string, origins ...string) {
 	was := settings.Default()
 	was.RelatedOrigins = seen
 	card := settings.Passkeys{}.Of(was).(settings.Passkeys)
-	stamp := settings.Stamp(card)
+	shown := settings.Shown(card)
 	card.RelatedOrigins = origins
-	if _, err := h.App.Settings.Change(t.Context(), audit.System("cli"), stamp, card); err != nil {
+	if _, err := h.App.Settings.Revise(t.Context(), audit.System("cli"), shown, card); err != nil {
 		t.Fatal(err)
 	}
 }

@@ -23,6 +23,13 @@ func cards() map[string]url.Values {
 	}
 }
 
+// showing adds to a form of a card what an administrator finds on that card.
+func showing(t *testing.T, boss *apptest.Person, card string, form url.Values) url.Values {
+	t.Helper()
+	form.Set("was", matches(t, boss.Open(settingsPath), settingsPath+"/"+card+`"[^>]*>[\s\S]*?name="was" value="([^"]*)"`)[0])
+	return form
+}
+
 // threats 65: who is no administrator changes no setting, and a form sets what is on
 // its card and nothing else.
 func TestSettingsAreForAdministrators(t *testing.T) {
@@ -52,7 +59,7 @@ func TestSettingsAreForAdministrators(t *testing.T) {
 			}
 		}
 		everything.Set("smtpHost", "mail.evil.example")
-		if page := boss.Submit(settingsPath+"/branding", everything); page.Status != http.StatusOK {
+		if page := boss.Submit(settingsPath+"/branding", showing(t, boss, "branding", everything)); page.Status != http.StatusOK {
 			t.Fatalf("branding: %s", page)
 		}
 		row := strings.Join(settings(), "")
@@ -84,7 +91,7 @@ func TestHostileSettings(t *testing.T) {
 			"a model":                 {"passkeys", "webauthnDeniedAaguids", "<script>alert(1)</script>"},
 			"a choice":                {"passkeys", "webauthnUserVerification", "never"},
 		} {
-			form := cards()[c.card]
+			form := showing(t, boss, c.card, cards()[c.card])
 			form.Set(c.field, c.value)
 			page := boss.Submit(settingsPath+"/"+c.card, form)
 			if page.Status != http.StatusUnprocessableEntity || strings.Contains(page.Body, "<script>alert") ||
@@ -105,7 +112,7 @@ func TestSettingsHoldAtOnce(t *testing.T) {
 		ada.SignIn()
 		save := func(card string, form url.Values) {
 			t.Helper()
-			if page := boss.Submit(settingsPath+"/"+card, form); page.Status != http.StatusOK || page.URL.Path != settingsPath {
+			if page := boss.Submit(settingsPath+"/"+card, showing(t, boss, card, form)); page.Status != http.StatusOK || page.URL.Path != settingsPath {
 				t.Fatalf("%s: %s", card, page)
 			}
 		}
@@ -177,19 +184,22 @@ func TestSettingsHoldAtOnce(t *testing.T) {
 func TestSettingsChangedMeanwhile(t *testing.T) {
 	apptest.Both(t, func(t *testing.T, h *apptest.House) {
 		boss := h.SetUp()
-		seen := matches(t, boss.Open(settingsPath), `name="seen" value="([^"]*)"`)[0]
-		form := cards()["general"]
-		form.Set("seen", seen)
+		form := showing(t, boss, "general", cards()["general"])
 		if page := boss.Submit(settingsPath+"/general", form); page.Status != http.StatusOK {
 			t.Fatalf("%s", page)
 		}
-		form.Set("appName", "Mine")
-		page := boss.Submit(settingsPath+"/general", form)
-		if page.Status != http.StatusUnprocessableEntity || !strings.Contains(page.Body, `value="Mine"`) || !strings.Contains(page.Body, "Acme") {
+		// What was typed stays, what was left alone follows what is set now.
+		mine := url.Values{"appName": {"Mine"}, "sessionDuration": {"60"}, "homePageUrl": {"/settings/account"}, "was": form["was"]}
+		page := boss.Submit(settingsPath+"/general", mine)
+		if page.Status != http.StatusUnprocessableEntity || !strings.Contains(page.Body, `value="Mine"`) ||
+			!strings.Contains(page.Body, `id="sessionDuration" name="sessionDuration" type="text" value="30"`) || !strings.Contains(page.Body, "Acme") {
 			t.Fatalf("over what nobody has seen: %s", page)
 		}
-		form.Set("seen", matches(t, page, `name="seen" value="([^"]*)"`)[0])
-		if page := boss.Submit(settingsPath+"/general", form); page.Status != http.StatusOK {
+		form.Del("was")
+		if page := boss.Submit(settingsPath+"/general", form); page.Status != http.StatusUnprocessableEntity {
+			t.Errorf("without what the form showed: %s", page)
+		}
+		if page := boss.Submit(settingsPath+"/general", showing(t, boss, "general", mine)); page.Status != http.StatusOK {
 			t.Errorf("once more: %s", page)
 		}
 	})
