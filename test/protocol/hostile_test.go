@@ -29,7 +29,7 @@ func TestOddInputBreaksNothing(t *testing.T) { // threats 18, 28
 	apptest.Both(t, func(t *testing.T, h *apptest.House) {
 		admin := h.SetUp()
 		cookie := "__Host-session=" + admin.Cookie("session") + "; __Host-browser=" + admin.Cookie("browser")
-		names := strings.Fields("id redirect code request client_id redirect_uri state scope q cursor back locale theme name tab hint client_secret token grant_type username")
+		names := strings.Fields("id redirect code request client_id redirect_uri state scope q cursor back locale theme name tab hint client_secret token grant_type username at event when from until way person client app object address format")
 		queries := map[string]string{
 			"a NUL": "%00", "broken UTF-8": "%ff%fe", "a broken escape": "%zz", "markup": url.QueryEscape(svg), "huge": strings.Repeat("A", 20000),
 			"SQL": url.QueryEscape("' OR 1=1 --"), "a path": url.QueryEscape("../../etc/passwd"), "a line": url.QueryEscape("a\r\nSet-Cookie: x=y"), "another direction": url.QueryEscape("\u202eabc"),

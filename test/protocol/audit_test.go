@@ -1,0 +1,170 @@
+package protocol
+
+import (
+	"encoding/csv"
+	"encoding/json"
+	"net/http"
+	"net/url"
+	"strings"
+	"testing"
+
+	"pocketid/internal/apptest"
+)
+
+const (
+	activityPath = "/settings/audit-log"
+	auditPath    = "/settings/audit-log/global"
+)
+
+// threats 54: whoever is no administrator sees what concerns them, whatever they ask for.
+func TestTheLogIsForAdministrators(t *testing.T) {
+	apptest.Both(t, func(t *testing.T, h *apptest.House) {
+		boss := h.SetUp()
+		ada, eve := h.User("ada"), h.User("mallory")
+		ada.SignIn()
+		eve.SignIn()
+		if page := boss.Submit(usersPath+ada.ID, profileOf(t, boss, ada.ID, "first_name", "Augusta")); page.Status != http.StatusOK {
+			t.Fatalf("edit: %s", page)
+		}
+		log := boss.Open(auditPath)
+		entries := matches(t, log, `href="(`+auditPath+`/[0-9a-f-]{36})"`)
+		if log.Status != http.StatusOK || !strings.Contains(log.Body, "changed the account") {
+			t.Fatalf("the log of an administrator: %s", log)
+		}
+
+		for _, path := range append([]string{auditPath, auditPath + "?person=" + ada.ID, auditPath + "/export", auditPath + "/export?format=jsonl", auditPath + "/nothing"}, entries...) {
+			for name, who := range map[string]*apptest.Person{"ada": ada, "nobody": h.Stranger("nobody")} {
+				page := who.Open(path)
+				if page.Status == http.StatusOK && page.URL.Path != "/login" || strings.Contains(page.Body, "mallory") || strings.Contains(page.Body, boss.Address) {
+					t.Errorf("%s opens %s: %s", name, path, page)
+				}
+			}
+		}
+
+		for _, query := range []string{"", "?person=" + eve.ID, "?q=mallory", "?object=user+" + eve.ID, "?address=" + eve.Address, "?way=cli", "?person=" + boss.ID,
+			"?user=" + eve.ID, "?admin=1", "?at=o99999999999999999.z", "?at=n1.z", "?app=shop&person=" + eve.ID, "?event=&event=people"} {
+			page := ada.Open(activityPath + query)
+			if page.Status != http.StatusOK || page.URL.Path != activityPath {
+				t.Fatalf("%s: %s", query, page)
+			}
+			for _, hidden := range []string{"mallory", boss.Address, eve.Address, "made the account", auditPath} {
+				if _, main, _ := strings.Cut(page.Body, "<main"); strings.Contains(main, hidden) {
+					t.Errorf("%s shows ada %q", query, hidden)
+				}
+			}
+		}
+		mine := ada.Open(activityPath).Body
+		for _, shown := range []string{"Your account was changed", "Augusta", "admin, an administrator", "You signed in", ada.Address, "A login code was made for you"} {
+			if !strings.Contains(mine, shown) {
+				t.Errorf("ada does not see %q in %s", shown, mine)
+			}
+		}
+
+		// Whoever was an administrator is one no more in that moment.
+		if page := boss.Submit(usersPath+ada.ID, profileOf(t, boss, ada.ID, "admin", "on")); page.Status != http.StatusOK {
+			t.Fatalf("make ada an administrator: %s", page)
+		}
+		if page := ada.Open(auditPath); page.Status == http.StatusOK && !strings.Contains(page.Body, "changed the account") {
+			t.Errorf("a new administrator: %s", page)
+		}
+		if page := boss.Submit(usersPath+ada.ID, profileOf(t, boss, ada.ID, "admin", "")); page.Status != http.StatusOK {
+			t.Fatalf("take it back: %s", page)
+		}
+		if page := ada.Open(auditPath); page.Status != http.StatusForbidden && page.URL.Path == auditPath {
+			t.Errorf("an administrator of yesterday: %s", page)
+		}
+	})
+}
+
+// threats 75, 80: what the address says is a value, of bounded length, or nothing.
+func TestFiltersOfTheLogAreValues(t *testing.T) {
+	apptest.Both(t, func(t *testing.T, h *apptest.House) {
+		boss := h.SetUp()
+		count := func(query url.Values) int {
+			t.Helper()
+			page := boss.Open(auditPath + "?" + query.Encode())
+			if page.Status != http.StatusOK {
+				t.Fatalf("%v: %s", query, page)
+			}
+			return strings.Count(page.Body, "<summary><span")
+		}
+		everything := count(nil)
+		if everything < 3 {
+			t.Fatalf("the log has %d entries", everything)
+		}
+		long := strings.Repeat("%", 5000)
+		for _, value := range []string{"' OR 1=1 --", "%", "_", long, "(SELECT 1)", "1;DROP TABLE audit", "-1", "null"} {
+			for _, name := range []string{"q", "person", "client", "address"} {
+				if n := count(url.Values{name: {value}}); n != 0 {
+					t.Errorf("%s=%.20q shows %d entries", name, value, n)
+				}
+			}
+			if n := count(url.Values{"object": {"user " + value}}); n != 0 {
+				t.Errorf("object %.20q shows %d entries", value, n)
+			}
+			for _, name := range []string{"event", "when", "way", "from", "until", "at", "format"} {
+				if n := count(url.Values{name: {value}}); n != everything {
+					t.Errorf("%s=%.20q shows %d entries, and means nothing", name, value, n)
+				}
+			}
+		}
+		for _, day := range []string{"0000-01-01", "9999-12-31", "99999-01-01", "1969-12-31", "2026-02-30", "2026-13-01", "-2026-01-01", "1970-01-01"} {
+			count(url.Values{"from": {day}})
+			count(url.Values{"until": {day}})
+			count(url.Values{"from": {day}, "until": {day}})
+		}
+		if n := count(url.Values{"until": {"1970-01-01"}}); n != 0 {
+			t.Errorf("before the first day there are %d entries", n)
+		}
+		if n := count(url.Values{"event": {"people"}, "q": {"admin"}, "when": {"7"}, "way": {"page"}}); n != 1 {
+			t.Errorf("four filters at once show %d entries, want the account", n)
+		}
+		for _, id := range []string{"%00", "%ff", strings.Repeat("a", 3000), "..%2f..", "'"} {
+			if page := boss.Open(auditPath + "/" + id); page.Status < 400 || page.Status >= 500 {
+				t.Errorf("the entry %.20s: %s", id, page)
+			}
+		}
+	})
+}
+
+// A file of the log holds what the filters let pass, and nothing in it is a formula.
+func TestFilesOfTheLog(t *testing.T) {
+	apptest.Both(t, func(t *testing.T, h *apptest.House) {
+		boss := h.SetUp()
+		form := clientForm("id", "", "draft", "evil", "name", `=HYPERLINK("https://evil.example")`)
+		if page := boss.Submit(clientsPath+"/new", form); page.Status != http.StatusOK {
+			t.Fatalf("make a client: %s", page)
+		}
+		page := boss.Open(auditPath + "/export?format=csv&event=clients")
+		if got := page.Header.Get("Content-Disposition"); !strings.HasPrefix(got, `attachment; filename="audit-log-`) || !strings.HasPrefix(page.Header.Get("Content-Type"), "text/csv") {
+			t.Errorf("the file comes as %q, %q", got, page.Header.Get("Content-Type"))
+		}
+		rows, err := csv.NewReader(strings.NewReader(page.Body)).ReadAll()
+		if err != nil || len(rows) != 2 || len(rows[0]) != len(rows[1]) {
+			t.Fatalf("the table is %v, %v", rows, err)
+		}
+		formulas := 0
+		for i, cell := range rows[1] {
+			if cell != "" && strings.ContainsAny(cell[:1], "=+-@") {
+				t.Errorf("%s is the formula %q", rows[0][i], cell)
+			}
+			if strings.HasPrefix(cell, "'=HYPERLINK") {
+				formulas++
+			}
+		}
+		if formulas == 0 {
+			t.Errorf("the name of the client is not in %v", rows[1])
+		}
+		page = boss.Open(auditPath + "/export?format=jsonl&event=clients")
+		var entry struct {
+			Event, Address string
+			Object         struct{ Name string }
+		}
+		if err := json.Unmarshal([]byte(page.Body), &entry); err != nil || entry.Event != "client.created" || entry.Object.Name != form.Get("name") || entry.Address != boss.Address {
+			t.Errorf("the line is %s: %+v, %v", page.Body, entry, err)
+		}
+		if n := strings.Count(boss.Open(auditPath+"?event=audit.exported").Body, "<summary><span"); n != 2 {
+			t.Errorf("two files are %d entries in the log", n)
+		}
+	})
+}
