@@ -11,6 +11,7 @@ import (
 	"strings"
 	"unicode"
 
+	"pocketid/internal/audit"
 	"pocketid/internal/db"
 	"pocketid/internal/secret"
 )
@@ -117,10 +118,10 @@ func (k *Keeper) Lay(ctx context.Context, e Environment, master *secret.Master) 
 			return err
 		}
 	}
-	return k.db.Write(ctx, func(tx *db.Tx) error { return k.lay(tx, e, master) })
+	return k.db.Write(ctx, func(tx *db.Tx) error { return k.layOver(tx, e, master) })
 }
 
-func (k *Keeper) lay(tx *db.Tx, e Environment, master *secret.Master) error {
+func (k *Keeper) layOver(tx *db.Tx, e Environment, master *secret.Master) error {
 	before, err := Of(tx)
 	if err != nil {
 		return err
@@ -146,6 +147,16 @@ func (k *Keeper) lay(tx *db.Tx, e Environment, master *secret.Master) error {
 	after, err := Of(tx)
 	if err != nil {
 		return err
+	}
+	was, is := differences(before, after)
+	for name := range is {
+		if was[name] == true && is[name] == true { // a secret, which is sealed anew at each start
+			delete(was, name)
+			delete(is, name)
+		}
+	}
+	if len(is) > 0 {
+		audit.Record(tx, audit.System("serve"), audit.Event{Name: audit.SettingsEdited, Object: audit.Object{Kind: "settings", Name: after.AppName}, Before: was, After: is})
 	}
 	return k.follow(tx, before, after)
 }

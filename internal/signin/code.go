@@ -229,6 +229,8 @@ func refuseCode(tx *db.Tx, by audit.Actor, userID string, err error) error {
 			return over
 		}
 	}
-	audit.Record(tx, by, audit.Event{Name: audit.LoginCodeRefused, User: userID, Data: map[string]any{"code": f.Code}})
+	if lost := recordRefusal(tx, by, audit.Event{Name: audit.LoginCodeRefused, User: userID, Data: map[string]any{"code": f.Code}}); lost != nil {
+		return lost
+	}
 	return db.Keep(err)
 }

@@ -191,7 +191,9 @@ func refuse(tx *db.Tx, by audit.Actor, kind string, p *Passkey, err error) error
 			}
 		}
 	}
-	audit.Record(tx, by, e)
+	if lost := recordRefusal(tx, by, e); lost != nil {
+		return lost
+	}
 	return db.Keep(err)
 }
 

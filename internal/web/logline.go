@@ -298,8 +298,10 @@ func kindName(words *i18n.Locale, kind string) string {
 
 // fieldName is the field of a change or a fact in words, or as programs know it.
 func fieldName(words *i18n.Locale, field string) (name string, known bool) {
-	if key := "audit.field." + field; words.Has(key) {
-		return words.T(key), true
+	for _, key := range []string{"audit.field." + field, "settings." + field} {
+		if words.Has(key) {
+			return words.T(key), true
+		}
 	}
 	return field, false
 }
