@@ -160,10 +160,10 @@ func (x *Web) groupMembers(w http.ResponseWriter, r *http.Request) error {
 	if err != nil {
 		return err
 	}
-	id, said, ids := r.PathValue("id"), "", []string(nil)
+	id, said, ids, where := r.PathValue("id"), "", []string(nil), "#users"
 	switch {
-	case form.Has("add"):
-		said, ids = "flash.member_added", form["add"]
+	case form.Has("add"): // and on with the search, for the next one
+		said, ids, where = "flash.member_added", form["add"], "#find"
 		err = x.directory.AddMembers(r.Context(), actor(r), id, ids)
 	case form.Has("remove"):
 		said, ids = "flash.member_removed", form["remove"]
@@ -179,7 +179,7 @@ func (x *Web) groupMembers(w http.ResponseWriter, r *http.Request) error {
 		}
 		flash(w, r, said, "name", u.Name())
 	}
-	return seeOther(w, groupPath(id)+asked("q", r.URL.Query().Get("q"), "find", r.URL.Query().Get("find"))+"#users")
+	return seeOther(w, groupPath(id)+asked("q", r.URL.Query().Get("q"), "find", r.URL.Query().Get("find"))+where)
 }
 
 // groupClients changes which clients a group opens: those that were chosen and are not
