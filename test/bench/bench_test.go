@@ -10,7 +10,7 @@ import (
 // The bench runs to its end, a moment for each row, and no operation errs. What it
 // measures is asserted nowhere: that would be a test of the machine.
 func TestBench(t *testing.T) {
-	p := plan{at: []int{1, 2}, long: 10 * time.Millisecond, rounds: 1, starts: 1, quiet: time.Millisecond, people: 2, counted: 2}
+	p := plan{at: []int{1, 2}, long: 10 * time.Millisecond, rounds: 1, starts: 1, quiet: time.Millisecond, people: 2, counted: 2, crowd: 60, entries: 300}
 	var out, news bytes.Buffer
 	if err := p.run(t.Context(), &out, &news); err != nil {
 		t.Fatalf("%v\n%s", err, news.String())
@@ -20,7 +20,7 @@ func TestBench(t *testing.T) {
 			t.Errorf("%d rows of %s", n, r.name)
 		}
 	}
-	for _, what := range []string{"RSA-2048", "binary, stripped", "resident memory, idle", "start to ready", "With limits"} {
+	for _, what := range []string{"RSA-2048", "binary, stripped", "resident memory, idle", "start to ready", "With limits", "people, search for nobody", "audit log, 20 pages back"} {
 		if !strings.Contains(out.String(), what) {
 			t.Errorf("%q is not in the output", what)
 		}

@@ -38,11 +38,14 @@ type plan struct {
 	quiet    time.Duration // how long until memory has settled
 	people   int
 	counted  int // operations over which statements are counted; 0 leaves that out
+	// crowd and entries are the people and the entries of the log of a large house;
+	// 0 leaves the pages out.
+	crowd, entries int
 }
 
 // whole is the plan of make bench.
 func whole() plan {
-	return plan{at: []int{1, 16, 64}, long: 3 * time.Second, rounds: 1, starts: 5, quiet: 13 * time.Second, people: 64, counted: 40}
+	return plan{at: []int{1, 16, 64}, long: 3 * time.Second, rounds: 1, starts: 5, quiet: 13 * time.Second, people: 64, counted: 40, crowd: 100_000, entries: 1_000_000}
 }
 
 func main() {
@@ -95,7 +98,7 @@ func (p *plan) adjust(seconds, at, against string) error {
 		p.against = strings.Split(against, ",")
 	}
 	if p.rows != "" || against != "" {
-		p.starts, p.counted = 0, 0
+		p.starts, p.counted, p.crowd = 0, 0, 0
 	}
 	return nil
 }

@@ -67,6 +67,19 @@ func (b *bench) tables(ctx context.Context) error {
 			}
 		}
 	}
+	if b.crowd > 0 {
+		for _, list := range towns { // they have no part in this
+			for _, t := range list {
+				t.leave()
+				if err := t.stop(); err != nil {
+					return err
+				}
+			}
+		}
+		if err := b.pages(ctx, binary); err != nil {
+			return err
+		}
+	}
 	return errors.Join(b.failed...)
 }
 
