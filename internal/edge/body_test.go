@@ -197,3 +197,17 @@ func FuzzCheckJSON(f *testing.F) {
 		}
 	})
 }
+
+func TestQueriesHaveABound(t *testing.T) { // threats 80
+	k := newKit(t, nil, open("GET /page", Page, says("done")), Route{Pattern: "GET /protocol", Access: Protocol, Surface: Page, Handler: says("done")})
+	for _, tt := range []struct {
+		path         string
+		size, status int
+	}{{"/page", maxQuery, 200}, {"/page", maxQuery + 1, 413}, {"/protocol", maxQuery + 1, 200}} {
+		w := httptest.NewRecorder()
+		k.ServeHTTP(w, httptest.NewRequest("GET", "https://id.example"+tt.path+"?"+strings.Repeat("x", tt.size), nil))
+		if w.Code != tt.status {
+			t.Errorf("%s with %d bytes: %d, want %d", tt.path, tt.size, w.Code, tt.status)
+		}
+	}
+}

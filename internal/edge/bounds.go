@@ -20,6 +20,9 @@ const (
 
 	// MaxBody is the bound of a body unless the route says otherwise.
 	MaxBody = 64 << 10
+	// maxQuery is the bound of a query, but for those of applications, which the
+	// protocol bounds: room for a list of a hundred that were picked.
+	maxQuery = 16 << 10
 	// maxDepth is how deep JSON may nest.
 	maxDepth = 64
 	// maxHeld is how much of an answer is held back, so that a late error can

@@ -292,6 +292,9 @@ func (s *Server) admit(p *response, r *http.Request, st *state, route *Route) (*
 			return nil, errCrossOrigin.Because("%w", err)
 		}
 	}
+	if n := len(r.URL.RawQuery); n > maxQuery && route.Access != Protocol {
+		return nil, errTooLarge.Because("a query of %d bytes", n)
+	}
 	if r.ContentLength > st.maxBody {
 		return nil, errTooLarge.Because("Content-Length %d", r.ContentLength)
 	}

@@ -143,6 +143,9 @@ func (x *Web) render(w http.ResponseWriter, r *http.Request, name string, status
 	return err
 }
 
+// maxBack is how long a query may be that the page repeats in what comes back to it.
+const maxBack = 2000
+
 // fill sets the second part of a frame.
 func (x *Web) fill(w http.ResponseWriter, r *http.Request, f *Frame) error {
 	ctx := r.Context()
@@ -155,7 +158,7 @@ func (x *Web) fill(w http.ResponseWriter, r *http.Request, f *Frame) error {
 	f.Accent = accentVersion(s.AccentColor)
 	f.Theme, f.Still = themeOf(r), s.DisableAnimations
 	f.Path = r.URL.EscapedPath()
-	if r.URL.RawQuery != "" && r.Method == http.MethodGet {
+	if n := len(r.URL.RawQuery); n > 0 && n <= maxBack && r.Method == http.MethodGet {
 		f.Path += "?" + r.URL.RawQuery
 	}
 	if v, ok := signin.From(ctx); ok {
