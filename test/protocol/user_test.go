@@ -1,11 +1,13 @@
 package protocol
 
 import (
+	"fmt"
 	"html"
 	"net/http"
 	"net/url"
 	"reflect"
 	"regexp"
+	"slices"
 	"strings"
 	"testing"
 	"time"
@@ -359,6 +361,32 @@ func TestTwoAdministratorsAtOneClient(t *testing.T) {
 		}
 		if page := save(matches(t, page, `name="was" value="([^"]*)"`)[0], "description", "A shop", "access_token_lifetime", "5", "skip_consent", "on"); page.Status != http.StatusOK {
 			t.Errorf("saving again: %s", page)
+		}
+	})
+}
+
+// With more groups than a form offers, those of the person can still be taken away, and
+// none is lost by saving.
+func TestPersonAmongManyGroups(t *testing.T) {
+	apptest.Both(t, func(t *testing.T, h *apptest.House) {
+		boss := h.SetUp()
+		ada := h.User("ada")
+		for i := range 301 {
+			h.SQL(`INSERT INTO user_groups (id, name, name_key, friendly_name, friendly_key, created_at, updated_at) VALUES ($1, $1, $1, $1, $1, 1, 1)`, fmt.Sprintf("g%03d", i))
+		}
+		for _, id := range []string{"g299", "g300"} {
+			h.SQL(`INSERT INTO user_group_members (group_id, user_id, added_at) VALUES ($1, $2, 1)`, id, ada.ID)
+		}
+		here := usersPath + ada.ID
+		page := boss.Open(here)
+		if got := matches(t, page, `<option value="(g\d+)" selected>`); !slices.Equal(got, []string{"g299", "g300"}) || strings.Contains(page.Body, "g000") {
+			t.Errorf("offered are %q", got)
+		}
+		if page := boss.Submit(here+"/groups", url.Values{"was": {"g299", "g300"}, "groups": {"g300"}}); page.Status != http.StatusOK {
+			t.Fatalf("saving: %s", page)
+		}
+		if got := matches(t, boss.Open(here), `<option value="(g\d+)" selected>`); !slices.Equal(got, []string{"g300"}) {
+			t.Errorf("the groups are %q", got)
 		}
 	})
 }
