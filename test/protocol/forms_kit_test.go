@@ -2,6 +2,7 @@ package protocol
 
 import (
 	"context"
+	"encoding/json"
 	"net/http"
 	"net/url"
 	"regexp"
@@ -281,4 +282,15 @@ func columnsThatDiffer(a, b string) (names []string) {
 		}
 	}
 	return names
+}
+
+// send sends JSON to an address, whatever comes of it.
+func (c *clerk) send(address string, members map[string]any) {
+	c.t.Helper()
+	body, err := json.Marshal(members)
+	if err != nil {
+		c.t.Fatal(err)
+	}
+	c.h.Program().Ask(http.MethodPost, address, string(body), "Content-Type", "application/json", "Sec-Fetch-Site", "same-origin",
+		"Origin", apptest.URL, "Cookie", "__Host-session="+c.Cookie("session")+"; __Host-browser="+c.Cookie("browser"))
 }

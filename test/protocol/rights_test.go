@@ -26,6 +26,9 @@ var ownVerbs = map[string]string{
 	"Directory.EditLook":    "their language and theme",
 	"OIDC.Allowed":          "the applications that they allowed",
 	"OIDC.RevokeConsent":    "the same",
+	"Audit.Mine":            "what is written down about them",
+	"Audit.Apps":            "the applications in that",
+	"Audit.UserAgents":      "the browsers in that",
 }
 
 // Every verb of the domain that takes an actor refuses who is not an administrator, or is
@@ -36,7 +39,7 @@ func TestVerbsOfAdministratorsRefuseOthers(t *testing.T) { // threats 51, 63
 		eve := h.User("eve")
 		before := h.Rows()
 		called, left := 0, maps.Clone(ownVerbs)
-		for name, part := range map[string]any{"Directory": h.App.Directory, "SignIn": h.App.SignIn, "OIDC": h.App.OIDC, "Keys": h.App.OIDC.Keys()} {
+		for name, part := range map[string]any{"Directory": h.App.Directory, "SignIn": h.App.SignIn, "OIDC": h.App.OIDC, "Keys": h.App.OIDC.Keys(), "Settings": h.App.Settings, "Audit": h.App.Audit} {
 			v := reflect.ValueOf(part)
 			for i := range v.NumMethod() {
 				verb, kind := name+"."+v.Type().Method(i).Name, v.Method(i).Type()
