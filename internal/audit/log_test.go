@@ -434,3 +434,33 @@ func TestNamesOfEvents(t *testing.T) {
 		t.Errorf("an unknown family has %v", got)
 	}
 }
+
+// No filter makes a database read the log as a whole: its plan names an index for every
+// way to the table, and the one by time alone only where nothing else is asked for.
+func TestNoFilterReadsTheWholeLog(t *testing.T) {
+	dbtest.Both(t, func(t *testing.T, d *db.DB) {
+		fill(t, d, 20_000)
+		if err := d.Write(t.Context(), func(tx *db.Tx) error { tx.Do(`ANALYZE audit`); return nil }); err != nil {
+			t.Fatal(err)
+		}
+		for i, a := range asked {
+			for _, b := range asked[i:] {
+				f := merged(a.filter, b.filter)
+				var plans []string
+				if err := d.Read(t.Context(), func(tx *db.Tx) (err error) {
+					plans, err = audit.Plans(tx, d.Postgres, f)
+					return err
+				}); err != nil {
+					t.Fatal(err)
+				}
+				alone := len(f.Events) == 0 && f.Person+f.Client+f.ObjectID+f.Via+f.Address+f.Search == ""
+				for _, plan := range plans {
+					if strings.Contains(plan, "Seq Scan on audit") || strings.Contains(plan, "SCAN audit") && !strings.Contains(plan, "INDEX audit_time") ||
+						!alone && strings.Contains(plan, "audit_time") {
+						t.Errorf("%s and %s is read by\n%s", a.name, b.name, plan)
+					}
+				}
+			}
+		}
+	})
+}

@@ -250,6 +250,9 @@ func (q *query) order() string {
 // along writes the rows that one index gives an alternative.
 func (q *query) along(s *statement, along []condition) {
 	s.add(` FROM audit WHERE TRUE`)
+	if len(along) == 0 {
+		s.add(` AND id <> ''`) // along audit_time, which no other statement is led along
+	}
 	s.where(along)
 	q.within(s)
 	switch {
@@ -358,20 +361,26 @@ func (q *query) link(p *Page, more bool, far cursor) {
 
 // rows reads the rows of the page and one more.
 func (q *query) rows(tx *db.Tx) ([]Entry, error) {
-	var s statement
+	s := q.selecting()
+	return db.All(tx, (*Entry).fields, s.String(), s.args...)
+}
+
+// selecting is the statement of rows.
+func (q *query) selecting() *statement {
+	s := &statement{}
 	s.add(`SELECT ` + qualified("audit.", entryColumns) + ` FROM (SELECT at, id FROM (`)
 	for i, a := range q.alternatives {
 		if i > 0 {
 			s.add(` UNION `)
 		}
 		s.add(`SELECT at, id FROM (`)
-		q.branch(&s, a)
+		q.branch(s, a)
 		s.add(fmt.Sprintf(`) AS b%d`, i))
 	}
 	order := q.order()
 	s.add(`) AS found` + order + fmt.Sprintf(` LIMIT %d) AS page CROSS JOIN audit WHERE audit.id = page.id`, q.limit+1))
 	s.add(strings.NewReplacer("at", "page.at", "id", "page.id").Replace(order))
-	return db.All(tx, (*Entry).fields, s.String(), s.args...)
+	return s
 }
 
 // qualified is a list of columns of one table.
@@ -411,28 +420,37 @@ func (q *query) horizon(tx *db.Tx) (far cursor, err error) {
 // count counts the rows of all pages up to MaxCount; -1 when that is not to be had for a
 // bounded price.
 func (q *query) count(tx *db.Tx) (int, error) {
-	if q.overlapping || q.uncounted {
+	s := q.counting()
+	if s == nil {
 		return -1, nil
+	}
+	var n int
+	err := tx.One([]any{&n}, s.String(), s.args...)
+	return n, err
+}
+
+// counting is the statement of count; nil when there is none.
+func (q *query) counting() *statement {
+	if q.overlapping || q.uncounted {
+		return nil
 	}
 	all := *q
 	all.placed, all.cursor = false, cursor{}
-	var s statement
+	s := &statement{}
 	s.add(`SELECT count(*) FROM (`)
 	for i, a := range q.alternatives {
 		along, rest := driver(a)
 		if len(rest) > 0 {
-			return -1, nil
+			return nil
 		}
 		if i > 0 {
 			s.add(` UNION ALL `)
 		}
 		// Without an order PostgreSQL reads the whole table for a thousand rows of it.
 		s.add(`SELECT at FROM (SELECT at, id`)
-		all.along(&s, along)
+		all.along(s, along)
 		s.add(all.order() + fmt.Sprintf(` LIMIT %d) AS b%d`, MaxCount, i))
 	}
 	s.add(fmt.Sprintf(` LIMIT %d) AS counted`, MaxCount))
-	var n int
-	err := tx.One([]any{&n}, s.String(), s.args...)
-	return n, err
+	return s
 }

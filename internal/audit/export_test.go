@@ -1,0 +1,36 @@
+package audit
+
+import (
+	"strings"
+
+	"pocketid/internal/db"
+)
+
+// Plans are how SQLite or PostgreSQL would read the page of a filter and count it, as
+// they explain themselves.
+func Plans(tx *db.Tx, postgres bool, f Filter) (plans []string, err error) {
+	f, _ = f.clean()
+	q, err := plan(tx, f, scope{})
+	if err != nil {
+		return nil, err
+	}
+	for _, s := range []*statement{q.selecting(), q.counting()} {
+		if s == nil {
+			continue
+		}
+		lines, err := explain(tx, postgres, s)
+		if err != nil {
+			return nil, err
+		}
+		plans = append(plans, strings.Join(lines, "\n"))
+	}
+	return plans, nil
+}
+
+func explain(tx *db.Tx, postgres bool, s *statement) ([]string, error) {
+	if postgres {
+		return db.All(tx, func(l *string) []any { return []any{l} }, `EXPLAIN `+s.String(), s.args...)
+	}
+	var a, b, c int
+	return db.All(tx, func(l *string) []any { return []any{&a, &b, &c, l} }, `EXPLAIN QUERY PLAN `+s.String(), s.args...)
+}
