@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"net/http"
+	"strings"
 
 	"pocketid/internal/audit"
 	"pocketid/internal/edge"
@@ -16,7 +17,7 @@ import (
 // under way during a change of handle must not take the new one away.
 func (a *App) identify(w http.ResponseWriter, r *http.Request) (context.Context, edge.Identity, error) {
 	ctx := r.Context()
-	by := audit.Actor{Via: "page", Address: edge.Address(ctx), UserAgent: edge.UserAgent(ctx), RequestID: edge.RequestID(ctx)}
+	by := audit.Actor{Via: way(r), Address: edge.Address(ctx), UserAgent: edge.UserAgent(ctx), RequestID: edge.RequestID(ctx)}
 	handle := edge.ReadCookie(r, signin.Cookie)
 	if handle == "" {
 		return audit.With(ctx, by), edge.Identity{}, nil
@@ -31,4 +32,13 @@ func (a *App) identify(w http.ResponseWriter, r *http.Request) (context.Context,
 	by.UserID, by.Name, by.Admin, by.SessionID = v.User.ID, v.User.Username, v.User.Admin, v.Session.ID
 	who := edge.Identity{UserID: v.User.ID, SessionID: v.Session.ID, Name: v.User.Username, Admin: v.User.Admin}
 	return signin.With(audit.With(ctx, by), v), who, nil
+}
+
+// way is how a request acts: by a page, or as a program that speaks to the API. People are
+// sent to the end-session endpoint as they are to a page.
+func way(r *http.Request) string {
+	if strings.HasPrefix(r.URL.Path, "/api/") && r.URL.Path != "/api/oidc/end-session" {
+		return "api"
+	}
+	return "page"
 }

@@ -161,6 +161,8 @@ func actorName(words *i18n.Locale, e *audit.Entry) string {
 		return e.ActorName
 	case e.Actor != "":
 		return shortID(e.Actor)
+	case e.Via == "api" && e.ClientName != "":
+		return e.ClientName
 	case e.Via == "cli":
 		return words.T("audit.terminal")
 	case e.Via == "page" || e.Via == "api":
