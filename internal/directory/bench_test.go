@@ -78,7 +78,7 @@ func crowd(b *testing.B, d *db.DB, n int) {
 				u := User{ID: fmt.Sprintf("%08d-0000-4000-8000-%012d", i*7919%100_000_000, i), Kind: "person", Username: fmt.Sprintf("user%d", i), Email: fmt.Sprintf("%s.%s.%d@example.org", f, l, i),
 					FirstName: f, LastName: l, DisplayName: f + " " + l, Claims: map[string]any{}, StandardClaims: map[string]any{},
 					CreatedAt: now.Add(-time.Duration(i) * time.Minute), UpdatedAt: now, Admin: i%20_000 == 0}
-				if i%3 > 0 {
+				if i/24%3 > 0 {
 					u.LastSignInAt = now.Add(-time.Duration(i*7919%n) * time.Second)
 				}
 				switch {
