@@ -95,17 +95,17 @@ func GroupNameOf(friendly string) string {
 }
 
 func (e GroupEdit) group() (g Group, err error) {
-	if g.Name, err = parseName("name", e.Name, 255); err != nil {
-		return Group{}, err
-	}
-	if utf8.RuneCountInString(g.Name) < 2 {
-		return Group{}, ErrGroupName
-	}
 	if g.FriendlyName, err = parseName("friendly_name", e.FriendlyName, 50); err != nil {
 		return Group{}, err
 	}
 	if utf8.RuneCountInString(g.FriendlyName) < 2 {
 		return Group{}, ErrGroupFriendlyName
+	}
+	if g.Name, err = parseName("name", e.Name, 255); err != nil {
+		return Group{}, err
+	}
+	if utf8.RuneCountInString(g.Name) < 2 {
+		return Group{}, ErrGroupName
 	}
 	if g.Claims = e.Claims; g.Claims == nil {
 		g.Claims = map[string]any{}

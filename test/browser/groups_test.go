@@ -281,6 +281,7 @@ func TestGroupPages(t *testing.T) {
 			if i == 0 {
 				continue
 			}
+			p.open(clientsPath)
 			p.open(shop + "#access")
 			p.click(`[name=group_restricted][value="1"]`)
 			if i == 1 {
@@ -296,7 +297,7 @@ func TestGroupPages(t *testing.T) {
 		p.submit("#clients footer button")
 		p.look("group-clients")
 		p.click("#clients-of-find")
-		p.see("#clients-of-list")
+		p.see("#clients-of-find-list")
 		p.look("group-clients-open")
 		p.open(address + "#custom-claims")
 		p.see("#custom-claims")
