@@ -2,12 +2,12 @@ package web
 
 import (
 	"encoding/json"
-	"fmt"
 	"html/template"
 	"maps"
 	"net/netip"
 	"net/url"
 	"slices"
+	"strconv"
 	"strings"
 	"time"
 
@@ -343,7 +343,7 @@ func changesOf(words *i18n.Locale, e *audit.Entry) (changes []logChange) {
 			continue
 		}
 		name, known := fieldName(words, field)
-		changes = append(changes, logChange{name, valueOf(words, e.Before[field], e.Names), valueOf(words, e.After[field], e.Names), known})
+		changes = append(changes, logChange{name, fieldValue(words, field, e.Before[field], e.Names), fieldValue(words, field, e.After[field], e.Names), known})
 	}
 	return changes
 }
@@ -371,6 +371,14 @@ const (
 	maxFields = 4   // names of fields under a sentence
 )
 
+// fieldValue is the value of a field in words, with its unit.
+func fieldValue(words *i18n.Locale, field string, v any, names map[string]string) string {
+	if n, ok := v.(float64); ok && strings.HasSuffix(field, "_lifetime") {
+		return words.T("audit.seconds", "n", int64(n))
+	}
+	return valueOf(words, v, names)
+}
+
 // valueOf is a value of a change in words.
 func valueOf(words *i18n.Locale, v any, names map[string]string) string {
 	switch v := v.(type) {
@@ -393,7 +401,7 @@ func valueOf(words *i18n.Locale, v any, names map[string]string) string {
 		}
 		return clip(v)
 	case float64:
-		return clip(fmt.Sprint(v))
+		return strconv.FormatFloat(v, 'f', -1, 64)
 	case []any:
 		if len(v) == 0 {
 			return words.T("audit.nothing")
@@ -403,6 +411,14 @@ func valueOf(words *i18n.Locale, v any, names map[string]string) string {
 			list = append(list, valueOf(words, one, names))
 		}
 		return shorten(words, list, maxList)
+	}
+	if m, ok := v.(map[string]any); ok { // an address of a client
+		if uri, ok := m["URI"].(string); ok && len(m) == 2 {
+			if m["Pattern"] == true {
+				return words.T("audit.pattern", "uri", clip(uri))
+			}
+			return clip(uri)
+		}
 	}
 	b, err := json.Marshal(v)
 	if err != nil || string(b) == "{}" {

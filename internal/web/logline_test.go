@@ -99,6 +99,10 @@ func TestChangesInWords(t *testing.T) {
 		{"tells times", audit.Members{"name": "x"}, audit.Members{"name": "2026-11-22T05:43:10.5Z"}, []logChange{{"Name", "x", "22 November 2026, 05:43 UTC", true}}},
 		{"cuts what is long", audit.Members{"name": "a"}, audit.Members{"name": long}, []logChange{{"Name", "a", long[:500] + "…", true}}},
 		{"cuts what are many", audit.Members{"groups": "a"}, audit.Members{"groups": many}, []logChange{{"Groups", "a", strings.Repeat("y, ", 20) + "and 80 more", true}}},
+		{"shows addresses as they are written", nil, audit.Members{"redirect_uris": []any{map[string]any{"URI": "https://a", "Pattern": false}, map[string]any{"URI": "https://*.b", "Pattern": true}}},
+			[]logChange{{"Redirect URIs", "nothing", "https://a, https://*.b (pattern)", true}}},
+		{"tells how long", audit.Members{"access_token_lifetime": 3600.0}, audit.Members{"access_token_lifetime": 10_000_000.0},
+			[]logChange{{"Lifetime of access tokens", "3,600 seconds", "10,000,000 seconds", true}}},
 		{"shows what has parts as it is", audit.Members{"claims": map[string]any{}}, audit.Members{"claims": map[string]any{"a": 1.0}}, []logChange{{"Claims", "nothing", `{"a":1}`, true}}},
 	} {
 		e := audit.Entry{Before: tt.before, After: tt.after, Names: map[string]string{"g1": "crew"}}
