@@ -4,6 +4,7 @@ import (
 	"cmp"
 	"context"
 	"errors"
+	"reflect"
 	"strconv"
 	"strings"
 	"time"
@@ -151,17 +152,34 @@ func (d *Directory) Group(ctx context.Context, by audit.Actor, id string) (g Gro
 // EditGroup changes the names of a group. Those of a group that comes from another
 // directory are changed there.
 func (d *Directory) EditGroup(ctx context.Context, by audit.Actor, id string, edit GroupEdit) (Group, error) {
+	return d.editGroup(ctx, by, id, edit, func(*Group) error { return nil })
+}
+
+// ReviseGroup is EditGroup for somebody who saw the names as they were, or ErrStale.
+func (d *Directory) ReviseGroup(ctx context.Context, by audit.Actor, id string, was, edit GroupEdit) (Group, error) {
+	return d.editGroup(ctx, by, id, edit, func(g *Group) error {
+		if g.Name != was.Name || g.FriendlyName != was.FriendlyName {
+			return ErrStale
+		}
+		return nil
+	})
+}
+
+func (d *Directory) editGroup(ctx context.Context, by audit.Actor, id string, edit GroupEdit, check func(*Group) error) (Group, error) {
+	if err := by.MustAdmin(); err != nil {
+		return Group{}, err
+	}
 	edit.Claims = nil
 	named, err := edit.group()
-	if adminErr := by.MustAdmin(); adminErr != nil {
-		err = adminErr
-	}
 	if err != nil {
 		return Group{}, err
 	}
 	return d.changeGroup(ctx, by, id, audit.GroupEdited, func(g *Group) error {
 		if g.LDAPID != "" {
 			return ErrGroupManaged
+		}
+		if err := check(g); err != nil {
+			return err
 		}
 		g.Name, g.FriendlyName = named.Name, named.FriendlyName
 		return nil
@@ -171,6 +189,21 @@ func (d *Directory) EditGroup(ctx context.Context, by audit.Actor, id string, ed
 // SetGroupClaims replaces what is said to clients about the members of a group. It
 // does so for groups of another directory too, which knows nothing of claims.
 func (d *Directory) SetGroupClaims(ctx context.Context, by audit.Actor, id string, claims map[string]any) (Group, error) {
+	return d.setGroupClaims(ctx, by, id, claims, func(*Group) error { return nil })
+}
+
+// ReplaceGroupClaims is SetGroupClaims for somebody who saw the claims as they were, or
+// ErrStale.
+func (d *Directory) ReplaceGroupClaims(ctx context.Context, by audit.Actor, id string, was, claims map[string]any) (Group, error) {
+	return d.setGroupClaims(ctx, by, id, claims, func(g *Group) error {
+		if len(g.Claims)+len(was) > 0 && !reflect.DeepEqual(g.Claims, was) {
+			return ErrStale
+		}
+		return nil
+	})
+}
+
+func (d *Directory) setGroupClaims(ctx context.Context, by audit.Actor, id string, claims map[string]any, check func(*Group) error) (Group, error) {
 	if err := by.MustAdmin(); err != nil {
 		return Group{}, err
 	}
@@ -178,6 +211,9 @@ func (d *Directory) SetGroupClaims(ctx context.Context, by audit.Actor, id strin
 		return Group{}, err
 	}
 	return d.changeGroup(ctx, by, id, audit.GroupClaimsEdited, func(g *Group) error {
+		if err := check(g); err != nil {
+			return err
+		}
 		if g.Claims = claims; claims == nil {
 			g.Claims = map[string]any{}
 		}

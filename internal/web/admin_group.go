@@ -1,6 +1,8 @@
 package web
 
 import (
+	"encoding/json"
+	"errors"
 	"net/http"
 	"net/url"
 	"slices"
@@ -8,6 +10,7 @@ import (
 
 	"pocketid/internal/directory"
 	"pocketid/internal/edge"
+	"pocketid/internal/i18n"
 	"pocketid/internal/oidc"
 )
 
@@ -16,8 +19,8 @@ type groupPage struct {
 	Frame
 	Group   directory.Group
 	Address string // of this page
-	Edit    directory.GroupEdit
-	Claims  claimList
+	Names   groupNames
+	Claims  claimsForm
 	// Tab is the one to show first; "" leaves it to the address.
 	Tab string
 
@@ -46,6 +49,13 @@ func (p *groupPage) IsChosen(id string) bool { return slices.Contains(p.Chosen, 
 
 // Asked is the query of the first page of members.
 func (p *groupPage) Asked() string { return asked("q", p.Search) }
+
+// groupNames are the names of a group as they were typed.
+type groupNames struct {
+	directory.GroupEdit
+	Was       directory.GroupEdit // as this form first showed them
+	Meanwhile []meanwhile         // what somebody else has changed since
+}
 
 // A memberLine is a person as a group shows them.
 type memberLine struct {
@@ -102,10 +112,10 @@ func (x *Web) showGroup(w http.ResponseWriter, r *http.Request, g *directory.Gro
 	query := r.URL.Query()
 	p := groupPage{
 		Frame: Frame{Title: g.Called(), Area: "admin", Here: "groups", Narrow: true, Modules: []string{"pairs.js", "combo.js"}, Fault: problem},
-		Group: *g, Address: groupPath(g.ID), Edit: directory.GroupEdit{Name: g.Name, FriendlyName: g.FriendlyName},
+		Group: *g, Address: groupPath(g.ID), Names: groupNamesOf(g),
 		Search: strings.TrimSpace(query.Get("q")), Find: strings.TrimSpace(query.Get("find")), Later: query.Get("after") != "",
 	}
-	p.Claims = claimListOf(&p.Frame, g.Claims)
+	p.Claims = claimsFormOf(&p.Frame, g.Claims)
 	members, err := x.directory.Members(r.Context(), actor(r), g.ID,
 		directory.MemberFilter{Search: p.Search, After: query.Get("after"), Limit: memberRows})
 	if err != nil {
@@ -142,15 +152,52 @@ func (x *Web) groupSave(w http.ResponseWriter, r *http.Request) error {
 	if err != nil {
 		return err
 	}
-	edit := directory.GroupEdit{Name: form.Get("name"), FriendlyName: form.Get("friendly_name")}
-	if _, err := x.directory.EditGroup(r.Context(), actor(r), g.ID, edit); err != nil {
-		if problem := x.problem(r, err); problem != nil {
-			return x.showGroup(w, r, &g, problem, func(p *groupPage) { p.Edit, p.Tab = edit, "general" })
+	typed := groupNames{
+		GroupEdit: directory.GroupEdit{Name: form.Get("name"), FriendlyName: form.Get("friendly_name")},
+		Was:       directory.GroupEdit{Name: form.Get("was_name"), FriendlyName: form.Get("was_friendly_name")},
+	}
+	if _, err := x.directory.ReviseGroup(r.Context(), actor(r), g.ID, typed.Was, typed.GroupEdit); err != nil {
+		problem := x.problem(r, err)
+		if problem == nil {
+			return err
 		}
-		return err
+		if errors.Is(err, directory.ErrStale) {
+			if g, err = x.directory.Group(r.Context(), actor(r), g.ID); err != nil {
+				return err
+			}
+			typed, problem.Field = typed.caughtUp(x.words(r), &g), "general"
+		}
+		return x.showGroup(w, r, &g, problem, func(p *groupPage) { p.Names, p.Tab = typed, "general" })
 	}
 	flash(w, r, "flash.group_saved")
 	return seeOther(w, groupPath(g.ID))
+}
+
+// groupNamesOf are the names as they begin.
+func groupNamesOf(g *directory.Group) groupNames {
+	is := directory.GroupEdit{Name: g.Name, FriendlyName: g.FriendlyName}
+	return groupNames{GroupEdit: is, Was: is}
+}
+
+// caughtUp are names that were overtaken with the group as it is now: what the person
+// did not touch follows it, what they typed stays.
+func (n groupNames) caughtUp(words *i18n.Locale, g *directory.Group) groupNames {
+	is := groupNamesOf(g)
+	for _, name := range []struct {
+		label          string
+		was, typed, is *string
+	}{
+		{"group.friendly_name", &n.Was.FriendlyName, &n.FriendlyName, &is.FriendlyName},
+		{"group.name", &n.Was.Name, &n.Name, &is.Name},
+	} {
+		if *name.was != *name.is {
+			is.Meanwhile = append(is.Meanwhile, meanwhile{words.T(name.label), *name.is})
+		}
+		if *name.typed != *name.was {
+			*name.is = *name.typed
+		}
+	}
+	return is
 }
 
 // groupMembers puts somebody in or takes somebody out, and comes back to what was
@@ -217,15 +264,28 @@ func (x *Web) groupClaims(w http.ResponseWriter, r *http.Request) error {
 	if err != nil {
 		return err
 	}
-	claims, err := claimsOf(form)
+	typed, err := claimsOf(form)
+	var was map[string]any
 	if err == nil {
-		_, err = x.directory.SetGroupClaims(r.Context(), actor(r), g.ID, claims)
+		if json.Unmarshal([]byte(form.Get("was")), &was) != nil {
+			was = nil // no page of ours: it is like having seen none
+		}
+		_, err = x.directory.ReplaceGroupClaims(r.Context(), actor(r), g.ID, was, typed)
 	}
 	if err != nil {
-		if problem := x.problem(r, err); problem != nil {
-			return x.showGroup(w, r, &g, problem, func(p *groupPage) { p.Claims, p.Tab = typedClaims(&p.Frame, form), "custom-claims" })
+		problem := x.problem(r, err)
+		if problem == nil {
+			return err
 		}
-		return err
+		again := func(f *Frame) claimsForm { return claimsForm{List: typedClaims(f, form), Was: form.Get("was")} }
+		if errors.Is(err, directory.ErrStale) {
+			if g, err = x.directory.Group(r.Context(), actor(r), g.ID); err != nil {
+				return err
+			}
+			problem.Field = "custom-claims"
+			again = func(f *Frame) claimsForm { return x.overtaken(f, r, was, typed, g.Claims) }
+		}
+		return x.showGroup(w, r, &g, problem, func(p *groupPage) { p.Claims, p.Tab = again(&p.Frame), "custom-claims" })
 	}
 	flash(w, r, "flash.claims_saved")
 	return seeOther(w, groupPath(g.ID)+"#custom-claims")

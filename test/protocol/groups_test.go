@@ -29,6 +29,12 @@ func newGroup(t *testing.T, admin *apptest.Person, name, friendly string) string
 	return id
 }
 
+// claimsSeen is what the form of the claims of a group says that it shows.
+func claimsSeen(t *testing.T, admin *apptest.Person, group string) string {
+	t.Helper()
+	return matches(t, admin.Open(groupsPath+"/"+group), `(?s)action="[^"]*/claims".*?name="was" value="([^"]*)"`)[0]
+}
+
 // Whom the page takes out of a group is refused by the clients of the group from that
 // moment on, and whom it puts in is let in.
 func TestTakenOutOfAGroupOnItsPage(t *testing.T) { // threats 62
@@ -241,6 +247,7 @@ func TestClaimsThatAnAdministratorWrites(t *testing.T) { // threats 66
 				f.Add("claims_kind", rows[i+1])
 				f.Add("claims_value", rows[i+2])
 			}
+			f.Set("was", claimsSeen(t, admin, group))
 			return admin.Submit(groupsPath+"/"+group+"/claims", f)
 		}
 		for _, g := range []string{a, b} {
@@ -341,17 +348,58 @@ func TestBoundsOfGroups(t *testing.T) { // threats 80
 			{"a member who is not there", at + "/members", form("add", strings.Repeat("x", 10_000)), 404},
 			{"an address that is not there", groupsPath + "/" + strings.Repeat("x", 10_000), form("name", "nn", "friendly_name", "nn"), 404},
 		} {
+			if tt.path == at+"/claims" {
+				tt.form.Set("was", claimsSeen(t, admin, staff))
+			}
 			if page := admin.Submit(tt.path, tt.form); page.Status != tt.want {
 				t.Errorf("%s: got %s, want %d", tt.name, page, tt.want)
 			}
 		}
-		long := url.QueryEscape(strings.Repeat("ä %_'\"", 500))
+		long := url.QueryEscape(strings.Repeat("ä %_'\"", 60))
 		for _, query := range []string{"q=" + long, "after=" + long, "sort=" + long, "after=x+y&sort=-members", "find=" + long + "&q=" + long + "&after=" + long} {
 			for _, path := range []string{groupsPath, at} {
 				if page := admin.Open(path + "?" + query); page.Status != http.StatusOK {
 					t.Errorf("%s?%.40s: %s", path, query, page)
 				}
 			}
+		}
+	})
+}
+
+// Who saw a group as it is no more does not take back what somebody else did.
+func TestGroupIsNotTakenBackUnseen(t *testing.T) {
+	apptest.Both(t, func(t *testing.T, h *apptest.House) {
+		admin := h.SetUp()
+		staff := newGroup(t, admin, "staff", "Staff")
+		at := groupsPath + "/" + staff
+		names := func(changes ...string) url.Values {
+			return form(append([]string{"was_name", "staff", "was_friendly_name", "Staff"}, changes...)...)
+		}
+		if page := admin.Submit(at, names("name", "crew", "friendly_name", "Staff")); page.Status != http.StatusOK {
+			t.Fatalf("the first: %s", page)
+		}
+		page := admin.Submit(at, names("name", "staff", "friendly_name", "The staff"))
+		for _, want := range []string{`name="name" type="text" value="crew"`, `name="friendly_name" type="text" value="The staff"`, `name="was_name" value="crew"`, "Name apps get"} {
+			if page.Status != http.StatusUnprocessableEntity || !strings.Contains(page.Body, want) {
+				t.Errorf("the second lacks %s: %s", want, page)
+			}
+		}
+		if page := admin.Submit(at, form("was_name", "crew", "was_friendly_name", "Staff", "name", "crew", "friendly_name", "The staff")); page.Status != http.StatusOK || !strings.Contains(page.Body, "<h1>The staff</h1>") {
+			t.Errorf("the third: %s", page)
+		}
+		claim := func(was, name, value string) *apptest.Page {
+			return admin.Submit(at+"/claims", form("was", was, "claims", name, "claims_kind", "text", "claims_value", value))
+		}
+		was := claimsSeen(t, admin, staff)
+		claim(was, "team", "blue")
+		page = claim(was, "role", "editor")
+		for _, want := range []string{`value="team"`, `value="role"`, "blue</textarea>", "editor</textarea>"} {
+			if page.Status != http.StatusUnprocessableEntity || !strings.Contains(page.Body, want) {
+				t.Errorf("the other claims lack %s: %s", want, page)
+			}
+		}
+		if got := claimsSeen(t, admin, staff); got != `{"team":"blue"}` {
+			t.Errorf("the claims are %s", got)
 		}
 	})
 }
