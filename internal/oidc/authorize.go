@@ -164,7 +164,7 @@ func (p *Provider) target(c *Client, q *authRequest) (place, error) {
 	uri := q.RedirectURI
 	if uri == "" { // RFC 6749 §3.1.2.3; OpenID Connect Core §3.1.2.1 always wants it
 		if slices.Contains(q.Scopes, "openid") || len(c.RedirectURIs) != 1 || c.RedirectURIs[0].Pattern {
-			return place{}, ErrRedirectMissing.With("client", c.Name)
+			return place{}, ErrRedirectMissing.With("client", c.Name).With("client_id", c.ID)
 		}
 		uri = c.RedirectURIs[0].URI
 	}
@@ -174,7 +174,7 @@ func (p *Provider) target(c *Client, q *authRequest) (place, error) {
 		if errors.Is(err, ErrURIInsecure) || errors.Is(err, ErrURIPrivate) {
 			told = ErrRefused
 		}
-		return place{}, told.With("client", c.Name).With("redirect_uri", shown(uri)).Because("%w", err)
+		return place{}, told.With("client", c.Name).With("client_id", c.ID).With("redirect_uri", shown(uri)).Because("%w", err)
 	}
 	return place{c.Name, uri, addr}, nil
 }

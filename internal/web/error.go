@@ -18,6 +18,8 @@ type errorPage struct {
 	// Launch leads back to the application that the person came from.
 	Launch, Client string
 	SignedIn       bool
+	// Settings leads an administrator to what the words are about: the addresses of a client.
+	Settings string
 }
 
 // wrongHostPage is for an address that is not the public one.
@@ -40,5 +42,8 @@ func (x *Web) RenderError(w http.ResponseWriter, r *http.Request, f *fault.Error
 	}
 	p := errorPage{Frame: frame, Said: text, Reference: reference, Shown: f.Params["redirect_uri"],
 		Launch: f.Params["launch"], Client: f.Params["client"], SignedIn: edge.Who(r.Context()).UserID != ""}
+	if id := f.Params["client_id"]; id != "" && p.Client != "" && edge.Who(r.Context()).Admin {
+		p.Settings = clientPath(id) + "#uris"
+	}
 	x.render(w, r, "error", status, &p)
 }

@@ -450,3 +450,29 @@ func TestClientOfAGroupRefusesOthers_RFC6749_4_1_2_1(t *testing.T) { // threats 
 		}
 	})
 }
+
+// An administrator who meets the page of an address that is not registered is led to where
+// addresses are registered. Nobody else is.
+func TestPageOfAnUnregisteredAddressLeadsAdministratorsOn(t *testing.T) {
+	apptest.SQLite(t, func(t *testing.T, h *apptest.House) {
+		admin := h.SetUp()
+		ada := h.User("ada")
+		ada.SignIn()
+		shop := h.Client("shop")
+		way := `href="/settings/admin/oidc-clients/` + shop.ID + `#uris"`
+		for _, uri := range []string{"https://shop.example/other", ""} {
+			f := shop.Begin("redirect_uri", uri)
+			for name, p := range map[string]*apptest.Browser{"somebody": ada.Browser, "nobody": h.Browser()} {
+				if page := p.Open(f.URL()); page.Status != http.StatusBadRequest || strings.Contains(page.Body, "/settings/admin") {
+					t.Errorf("%s with %q: %s", name, uri, page)
+				}
+			}
+			if page := admin.Open(f.URL()); !strings.Contains(page.Body, way) {
+				t.Errorf("an administrator with %q: %s", uri, page)
+			}
+		}
+		if page := admin.Open(shop.Begin("client_id", "nobody").URL()); strings.Contains(page.Body, "/settings/admin/oidc-clients/nobody") {
+			t.Errorf("a client that is not there: %s", page)
+		}
+	})
+}
