@@ -60,3 +60,11 @@ func (d *DB) Remembered(ctx context.Context) (n int, err error) {
 	err = d.w.(*litePool).alone(ctx, func(c *liteConn) error { n = len(c.statements); return nil })
 	return n, err
 }
+
+// Resting is how many readers of SQLite are open without work.
+func (d *DB) Resting() int {
+	p := d.r.(*litePool)
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	return len(p.resting)
+}

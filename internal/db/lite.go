@@ -75,14 +75,14 @@ func openLite(uri string, pragmas []string, begin string) (_ *liteConn, err erro
 			c.close()
 		}
 	}()
-	if c.out = libc.Xmalloc(c.tls, 2*pointerSize); c.out == 0 {
-		return nil, errNoMemory
+	if c.out, err = c.allocate(2 * pointerSize); err != nil {
+		return nil, err
 	}
-	name, err := libc.CString(uri)
+	name, err := c.text(uri)
 	if err != nil {
 		return nil, err
 	}
-	defer libc.Xfree(c.tls, name)
+	defer sqlite3.Xsqlite3_free(c.tls, name)
 	const flags = sqlite3.SQLITE_OPEN_READWRITE | sqlite3.SQLITE_OPEN_CREATE | sqlite3.SQLITE_OPEN_URI |
 		sqlite3.SQLITE_OPEN_NOMUTEX | sqlite3.SQLITE_OPEN_EXRESCODE
 	rc := sqlite3.Xsqlite3_open_v2(c.tls, name, c.out, flags, 0)
@@ -99,6 +99,24 @@ func openLite(uri string, pragmas []string, begin string) (_ *liteConn, err erro
 }
 
 var errNoMemory = errors.New("sqlite: there is no memory")
+
+// allocate takes memory of C.
+func (c *liteConn) allocate(size int) (uintptr, error) {
+	if p := sqlite3.Xsqlite3_malloc64(c.tls, uint64(size)); p != 0 {
+		return p, nil
+	}
+	return 0, errNoMemory
+}
+
+// text is s in memory of C, with a zero at its end.
+func (c *liteConn) text(s string) (uintptr, error) {
+	p, err := c.allocate(len(s) + 1)
+	if err == nil {
+		b := libc.GoBytes(p, len(s)+1)
+		b[copy(b, s)] = 0
+	}
+	return p, err
+}
 
 // pointer is the i-th of the pointers that C returned.
 func (c *liteConn) pointer(i int) uintptr {
@@ -129,8 +147,8 @@ func (c *liteConn) close() (err error) {
 		}
 		c.db = 0
 	}
-	libc.Xfree(c.tls, c.out)
-	libc.Xfree(c.tls, c.room)
+	sqlite3.Xsqlite3_free(c.tls, c.out)
+	sqlite3.Xsqlite3_free(c.tls, c.room)
 	c.tls.Close()
 	return err
 }
@@ -177,11 +195,11 @@ func (c *liteConn) statement(q string) (*liteStmt, error) {
 // prepare compiles the first statement of q, and says what comes after it. There is
 // none in a comment.
 func (c *liteConn) prepare(q string, flags uint32) (s *liteStmt, rest string, err error) {
-	text, err := libc.CString(q)
+	text, err := c.text(q)
 	if err != nil {
 		return nil, "", err
 	}
-	defer libc.Xfree(c.tls, text)
+	defer sqlite3.Xsqlite3_free(c.tls, text)
 	if rc := sqlite3.Xsqlite3_prepare_v3(c.tls, c.db, text, int32(len(q)+1), flags, c.out, c.out+pointerSize); rc != sqlite3.SQLITE_OK {
 		return nil, "", c.fault(rc)
 	}

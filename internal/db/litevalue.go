@@ -145,13 +145,13 @@ func (c *liteConn) makeRoom(size int) error {
 	if size <= c.roomSize && (c.roomSize <= keptRoom || size > keptRoom) {
 		return nil
 	}
-	libc.Xfree(c.tls, c.room)
-	c.roomSize = max(size, 1<<10)
-	if c.room = libc.Xmalloc(c.tls, libc.Tsize_t(c.roomSize)); c.room == 0 {
-		c.roomSize = 0
-		return errNoMemory
+	sqlite3.Xsqlite3_free(c.tls, c.room)
+	c.room, c.roomSize = 0, 0
+	room, err := c.allocate(max(size, 1<<10))
+	if err == nil {
+		c.room, c.roomSize = room, max(size, 1<<10)
 	}
-	return nil
+	return err
 }
 
 // scan reads the row under way into dst: the same that database/sql reads into.
