@@ -150,15 +150,24 @@ type groupDeletePage struct {
 	Name    string // what to call it
 	Members int
 	Group   string // the address of its page
-	// Clients are the names of clients that its members may lose, More how many beyond
-	// these, and Closed those that are for nobody from then on.
-	Clients []string
-	More    int
-	Closed  []string
+	// Clients are those that its members lose unless another group opens them, and Closed
+	// those that are for nobody from then on.
+	Clients, Closed someNames
 }
 
-// named is how many clients a question names.
-const named = 5
+// someNames are the first of some names, and how many others there are.
+type someNames struct {
+	Names []string
+	More  int
+}
+
+func (s *someNames) add(name string) {
+	if len(s.Names) < 5 {
+		s.Names = append(s.Names, name)
+		return
+	}
+	s.More++
+}
 
 func (x *Web) groupDelete(w http.ResponseWriter, r *http.Request) error {
 	g, err := x.directory.Group(r.Context(), actor(r), r.PathValue("id"))
@@ -176,14 +185,10 @@ func (x *Web) groupDelete(w http.ResponseWriter, r *http.Request) error {
 	for _, c := range all.Restricted {
 		switch {
 		case !c.In:
-			continue
-		case len(p.Clients) < named:
-			p.Clients = append(p.Clients, c.Name)
+		case c.Groups == 1:
+			p.Closed.add(c.Name)
 		default:
-			p.More++
-		}
-		if c.Groups == 1 && len(p.Closed) < named {
-			p.Closed = append(p.Closed, c.Name)
+			p.Clients.add(c.Name)
 		}
 	}
 	return x.show(w, r, "group-delete", &p)
