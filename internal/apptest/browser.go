@@ -27,6 +27,8 @@ type Browser struct {
 	Address string
 	// Language is its Accept-Language.
 	Language string
+	// Agent is what it says of itself (User-Agent).
+	Agent string
 }
 
 // Browser makes a browser that has never been here.
@@ -36,7 +38,8 @@ func (h *House) Browser() *Browser {
 		panic(err) // it never fails without options
 	}
 	h.peers++
-	b := &Browser{h: h, t: h.t, Address: fmt.Sprintf("2001:db8:%x::1", h.peers), Language: "en"}
+	b := &Browser{h: h, t: h.t, Address: fmt.Sprintf("2001:db8:%x::1", h.peers), Language: "en",
+		Agent: "Mozilla/5.0 (X11; Linux x86_64) AppleWebKit/537.36 Chrome/140.0 Safari/537.36"}
 	b.client = &http.Client{Jar: jar, Transport: wire{h, b.Address},
 		CheckRedirect: func(*http.Request, []*http.Request) error { return http.ErrUseLastResponse }}
 	return b
@@ -240,7 +243,7 @@ func (b *Browser) Do(method, target string, form url.Values, site string) (*http
 
 // dress adds what browsers say of themselves.
 func (b *Browser) dress(r *http.Request, site, mode string) {
-	r.Header.Set("User-Agent", "Mozilla/5.0 (X11; Linux x86_64) AppleWebKit/537.36 Chrome/140.0 Safari/537.36")
+	r.Header.Set("User-Agent", b.Agent)
 	r.Header.Set("Accept-Language", b.Language)
 	r.Header.Set("Accept", "text/html,*/*")
 	r.Header.Set("Sec-Fetch-Site", site)

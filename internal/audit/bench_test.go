@@ -77,6 +77,9 @@ func BenchmarkList(b *testing.B) {
 				}
 				d := dbtest.OpenDSN(b, dbtest.DSN(b, engine))
 				fill(b, d, rows)
+				if err := d.Write(b.Context(), func(tx *db.Tx) error { tx.Do(`ANALYZE audit`); return nil }); err != nil {
+					b.Fatal(err)
+				}
 				l := audit.New(d, time.Hour)
 				list := func(b *testing.B, f audit.Filter) audit.Page {
 					p, err := l.List(b.Context(), admin, f)

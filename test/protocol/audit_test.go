@@ -168,3 +168,43 @@ func TestFilesOfTheLog(t *testing.T) {
 		}
 	})
 }
+
+// People find their sign-ins to an application by it, and see which came from a device that
+// was not there before.
+func TestOwnActivity(t *testing.T) {
+	apptest.Both(t, func(t *testing.T, h *apptest.House) {
+		h.SetUp()
+		ada, mallory := h.User("ada"), h.User("mallory")
+		shop, wiki := h.Client("shop"), h.Client("wiki")
+		ada.SignIn()
+		mallory.SignIn()
+		shop.Authorize(ada)
+		shop.Authorize(ada)
+		wiki.Authorize(ada)
+		wiki.Authorize(mallory)
+		page := ada.Open(activityPath)
+		if strings.Contains(page.Body, "New device") {
+			t.Errorf("the first sign-in is marked: %s", page.Body)
+		}
+		if apps := matches(t, page, `<option value="[^"]*">(shop|wiki)</option>`); len(apps) != 2 {
+			t.Errorf("ada may choose %v", apps)
+		}
+		for query, want := range map[string]int{"?app=" + shop.ID: 2, "?app=" + wiki.ID: 1, "?app=" + wiki.ID + "&event=CLIENT_AUTHORIZATION": 0, "?app=" + shop.ID + "&event=apps&when=1": 2,
+			"?app=nothing": 0} {
+			if n := strings.Count(ada.Open(activityPath+query).Body, "<summary><span"); n != want {
+				t.Errorf("%s shows %d entries, want %d", query, n, want)
+			}
+		}
+
+		phone := ada.Elsewhere()
+		phone.Agent = "Mozilla/5.0 (iPhone; CPU iPhone OS 18_0 like Mac OS X) AppleWebKit/605.1.15 Version/18.0 Mobile/15E148 Safari/604.1"
+		phone.SignIn()
+		same := ada.Elsewhere()
+		same.SignIn()
+		page = ada.Open(activityPath + "?event=SIGN_IN")
+		lines := strings.Split(page.Body, "<summary><span")[1:]
+		if len(lines) != 3 || strings.Contains(lines[0], "New device") || !strings.Contains(lines[1], "New device") || !strings.Contains(lines[1], "Safari on iPhone") || strings.Contains(lines[2], "New device") {
+			t.Errorf("the marks are wrong in %s", page.Body)
+		}
+	})
+}
