@@ -46,7 +46,7 @@ func On(t *testing.T, magic uint32) {
 // Pragma runs a statement on the connection that writes, outside of a transaction, and
 // returns the text it answers.
 func (d *DB) Pragma(ctx context.Context, q string) (text string, err error) {
-	err = d.w.(*litePool).alone(ctx, func(c *liteConn) error {
+	err = d.w.(*liteWriter).alone(ctx, func(c *liteConn) error {
 		return c.each(q, nil, func(r reader) (bool, error) { return false, r.scan([]any{&text}) })
 	})
 	return text, err
@@ -57,7 +57,7 @@ func OpenPool(dsn string) (*DB, error) { return poolPostgres(dsn) }
 
 // Remembered is how many prepared statements the writer of SQLite keeps.
 func (d *DB) Remembered(ctx context.Context) (n int, err error) {
-	err = d.w.(*litePool).alone(ctx, func(c *liteConn) error { n = len(c.statements); return nil })
+	err = d.w.(*liteWriter).alone(ctx, func(c *liteConn) error { n = len(c.statements); return nil })
 	return n, err
 }
 
@@ -68,3 +68,6 @@ func (d *DB) Resting() int {
 	defer p.mu.Unlock()
 	return len(p.resting)
 }
+
+// File is the path of the SQLite file.
+func (d *DB) File() string { return d.path }

@@ -98,7 +98,7 @@ func openSQLite(ctx context.Context, path string, mode Mode) (_ *DB, err error) 
 	d.r = newLitePool(maxReaders, readerIdle, func() (*liteConn, error) { return openLite(uri, readPragmas(), "BEGIN") })
 	// A writer takes its lock at once: it never finds out later that somebody
 	// was faster, and what it reads is what it changes.
-	writer := newLitePool(1, 0, func() (*liteConn, error) { return openLite(uri, writePragmas(), "BEGIN IMMEDIATE") })
+	writer := newLiteWriter(func() (*liteConn, error) { return openLite(uri, writePragmas(), "BEGIN IMMEDIATE") })
 	d.w = writer
 	if mode == Serve {
 		if err := d.prepareFile(ctx, writer, look); err != nil {
@@ -110,7 +110,7 @@ func openSQLite(ctx context.Context, path string, mode Mode) (_ *DB, err error) 
 }
 
 // prepareFile brings the file to the schema of the program.
-func (d *DB) prepareFile(ctx context.Context, writer *litePool, found Look) error {
+func (d *DB) prepareFile(ctx context.Context, writer *liteWriter, found Look) error {
 	var journal string
 	var synchronous int
 	err := writer.alone(ctx, func(c *liteConn) error {
@@ -164,7 +164,7 @@ func snapshotPath(path string, version int) string {
 
 // snapshot keeps the database as it is before a migration: it is the way back,
 // as there are no migrations downwards.
-func (d *DB) snapshot(ctx context.Context, writer *litePool, version int) error {
+func (d *DB) snapshot(ctx context.Context, writer *liteWriter, version int) error {
 	to := snapshotPath(d.path, version)
 	part := to + ".part"
 	if err := os.RemoveAll(part); err != nil {
