@@ -148,7 +148,7 @@ func (x *Web) showClient(w http.ResponseWriter, r *http.Request, c *oidc.Client,
 		return err
 	}
 	p := clientPage{
-		Frame:  Frame{Title: c.Name, Area: "admin", Here: "clients", Narrow: true, Modules: []string{"pairs.js", "combo.js"}, Fault: problem},
+		Frame:  Frame{Title: c.Name, Area: "admin", Here: "clients", Narrow: true, Modules: []string{"forms.js"}, Fault: problem},
 		Client: c, Badge: avatarOf(c.Name, c.ID), Address: clientPath(c.ID), Form: form, Endpoints: x.oidc.Endpoints(),
 		Expiries: expiries, Tab: tab,
 	}

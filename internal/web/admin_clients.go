@@ -81,7 +81,7 @@ func (x *Web) clientNew(w http.ResponseWriter, r *http.Request) error {
 func (x *Web) showClientNew(w http.ResponseWriter, r *http.Request, edit oidc.ClientEdit, draft string, problem *Problem) error {
 	p := clientNewPage{
 		Frame: Frame{Title: x.words(r).T("client_new.title"), Area: "admin", Here: "clients", Narrow: true,
-			Modules: []string{"pairs.js"}, Fault: problem},
+			Modules: []string{"forms.js"}, Fault: problem},
 		Edit: edit, Draft: draft,
 	}
 	p.URIs = uriListOf(&p.Frame, "redirect_uris", edit.RedirectURIs)

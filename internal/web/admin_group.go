@@ -111,7 +111,7 @@ func (x *Web) group(w http.ResponseWriter, r *http.Request) error {
 func (x *Web) showGroup(w http.ResponseWriter, r *http.Request, g *directory.Group, problem *Problem, change func(*groupPage)) error {
 	query := r.URL.Query()
 	p := groupPage{
-		Frame: Frame{Title: g.Called(), Area: "admin", Here: "groups", Narrow: true, Modules: []string{"pairs.js", "combo.js"}, Fault: problem},
+		Frame: Frame{Title: g.Called(), Area: "admin", Here: "groups", Narrow: true, Modules: []string{"forms.js"}, Fault: problem},
 		Group: *g, Address: groupPath(g.ID), Names: groupNamesOf(g),
 		Search: strings.TrimSpace(query.Get("q")), Find: strings.TrimSpace(query.Get("find")), Later: query.Get("after") != "",
 	}

@@ -118,7 +118,7 @@ func (x *Web) groupNew(w http.ResponseWriter, r *http.Request) error {
 
 func (x *Web) showGroupNew(w http.ResponseWriter, r *http.Request, edit directory.GroupEdit, problem *Problem) error {
 	p := groupNewPage{
-		Frame: Frame{Title: x.words(r).T("group_new.title"), Area: "admin", Here: "groups", Narrow: true, Modules: []string{"snake.js"}, Fault: problem},
+		Frame: Frame{Title: x.words(r).T("group_new.title"), Area: "admin", Here: "groups", Narrow: true, Modules: []string{"forms.js"}, Fault: problem},
 		Edit:  edit,
 	}
 	return x.show(w, r, "group-new", &p)

@@ -84,7 +84,7 @@ func (x *Web) user(w http.ResponseWriter, r *http.Request) error {
 func (x *Web) showUser(w http.ResponseWriter, r *http.Request, u *directory.User, typed userForms, problem *Problem) error {
 	ctx, words, now := r.Context(), x.words(r), edge.Now(r.Context())
 	p := userPage{
-		Frame: Frame{Title: u.Name(), Area: "admin", Here: "users", Narrow: true, Modules: []string{"combo.js", "pairs.js"}, Fault: problem},
+		Frame: Frame{Title: u.Name(), Area: "admin", Here: "users", Narrow: true, Modules: []string{"forms.js"}, Fault: problem},
 		User:  u, Badge: avatarOf(u.Name(), u.ID), Address: userPath(u.ID), Self: u.ID == actor(r).UserID,
 		Active: u.Active(now) == nil, Expired: errors.Is(u.Active(now), directory.ErrExpired), Locked: u.LDAPID != "", Profile: userFormOf(u),
 	}

@@ -34,7 +34,7 @@ func (x *Web) showUserNew(w http.ResponseWriter, r *http.Request, p *userNewPage
 	if p.Groups, err = x.groupsFormOf(r, &directory.User{}, &groupsTyped{picked: p.New.Groups}); err != nil {
 		return err
 	}
-	p.Frame = Frame{Title: x.words(r).T("user_new.title"), Area: "admin", Here: "users", Narrow: true, Modules: []string{"combo.js", "names.js"}, Fault: problem}
+	p.Frame = Frame{Title: x.words(r).T("user_new.title"), Area: "admin", Here: "users", Narrow: true, Modules: []string{"forms.js"}, Fault: problem}
 	p.Email, p.Draft = s.RequireUserEmail, directory.NewID()
 	return x.show(w, r, "user-new", p)
 }

@@ -1,3 +1,38 @@
+// @ts-check
+// The elements of forms inside: rows of fields, lists to choose from, names made of other fields. One module, so that a page
+// stays within its requests also where an administrator has chosen a colour.
+
+// <pair-list>: rows of fields. The button adds an empty row like the last one, a cross takes a row away. Labels with a number
+// are counted anew from data-label. Without JS the server adds one empty row on each save.
+customElements.define('pair-list', class extends HTMLElement {
+  connectedCallback() {
+    const list = this.querySelector('.pairs'), add = this.querySelector('[data-add]');
+    const typed = 'input,textarea';
+    const empty = li => {
+      li.querySelectorAll(typed).forEach(i => { i.value = ''; i.removeAttribute('aria-invalid'); i.removeAttribute('aria-describedby'); });
+      li.querySelectorAll('select').forEach(s => { s.selectedIndex = 0; });
+      li.querySelectorAll('.error').forEach(e => e.remove());
+    };
+    const count = () => [...list.children].forEach((li, n) => {
+      li.querySelectorAll('[data-label]').forEach(e => e.setAttribute('aria-label', e.dataset.label.replace('{n}', String(n + 1))));
+      li.querySelectorAll('input[id],textarea[id]').forEach(i => { i.id = `${i.name}[${n}]`; });
+    });
+    this.querySelectorAll('[data-add],[data-remove]').forEach(b => { b.hidden = false; });
+    this.addEventListener('click', e => {
+      if (e.target.closest('[data-add]')) {
+        const last = list.lastElementChild;
+        if ([...last.querySelectorAll(typed)].every(i => !i.value)) return last.querySelector('input').focus();
+        const li = last.cloneNode(true);
+        empty(li); list.append(li); count(); li.querySelector('input').focus();
+      } else if (e.target.closest('[data-remove]')) {
+        const li = e.target.closest('li'), to = li.nextElementSibling || li.previousElementSibling;
+        list.children.length > 1 ? li.remove() : empty(li);
+        count(); (to ? to.querySelector('input') : add).focus();
+      }
+    });
+  }
+});
+
 // <combo-box> around <label> + <select multiple>: becomes chips and a filterable list. The select stays the value that is sent.
 customElements.define('combo-box', class extends HTMLElement {
   connectedCallback() {
@@ -48,5 +83,29 @@ customElements.define('combo-box', class extends HTMLElement {
       else if (e.key === 'Backspace' && !input.value && sel.selectedOptions.length) { [...sel.selectedOptions].at(-1).selected = false; drawChips(); draw(); }
     });
     drawChips();
+  }
+});
+
+// <joined-names of="first_name last_name"> around a field: what is typed in the other fields is joined in this one, until
+// somebody types here. Without JS the server does so for a field that is left empty.
+customElements.define('joined-names', class extends HTMLElement {
+  connectedCallback() {
+    const from = this.getAttribute('of').split(' ').map(id => document.getElementById(id)), to = this.querySelector('input');
+    const joined = () => from.map(i => i.value.trim()).filter(Boolean).join(' ');
+    let ours = !to.value || to.value === joined();
+    from.forEach(i => i.addEventListener('input', () => { if (ours) to.value = joined(); }));
+    to.addEventListener('input', () => { ours = !to.value; });
+  }
+});
+
+// <snake-case of="id"> around a field: what is typed in the other field is written into this one in lower case with _ between
+// the words, until somebody types here. Without JS the server does so for a field that is left empty.
+customElements.define('snake-case', class extends HTMLElement {
+  connectedCallback() {
+    const from = document.getElementById(this.getAttribute('of')), to = this.querySelector('input');
+    const snake = text => text.normalize('NFC').toLowerCase().split(/[^\p{L}\p{N}\p{M}]+/u).filter(Boolean).join('_');
+    let ours = !to.value || to.value === snake(from.value);
+    from.addEventListener('input', () => { if (ours) to.value = snake(from.value); });
+    to.addEventListener('input', () => { ours = !to.value; });
   }
 });
