@@ -101,6 +101,7 @@ func TestNobodyWritesWhatIsNotTheirs(t *testing.T) { // threats 63, 65
 			t.Helper()
 			for _, value := range []string{"1", admin.ID} {
 				c.comeBack()
+				h.Settle() // jobs follow
 				before := h.Rows()
 				a := c.Raw(http.MethodPost, l.action, more(l, names, value), "same-origin")
 				if a.Status >= 500 {
@@ -129,6 +130,7 @@ func TestNobodyWritesWhatIsNotTheirs(t *testing.T) { // threats 63, 65
 				address := c.address(r.path)
 				try(leaf{address, address, r.method + " " + r.path, &apptest.Form{Post: true}})
 				c.comeBack()
+				h.Settle()
 				before := h.Rows()
 				members := map[string]any{}
 				for _, name := range names {
@@ -161,10 +163,12 @@ func TestFormsSetWhatTheyShow(t *testing.T) { // threats 65
 		names := everyName(h, all, plain)
 		post := func(c *clerk, l leaf, v url.Values) []string {
 			c.comeBack()
+			h.Settle() // jobs follow
 			before := h.Rows()
 			if a := c.Raw(http.MethodPost, l.action, v, "same-origin"); a.Status >= 500 {
 				t.Errorf("%s: %d", l.route, a.Status)
 			}
+			h.Settle()
 			return changes(before, h.Rows())
 		}
 		compared := 0

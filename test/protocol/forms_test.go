@@ -77,6 +77,7 @@ func TestEveryFieldHasABound(t *testing.T) { // threats 80
 					continue
 				}
 				c.comeBack()
+				c.h.Settle() // jobs follow
 				before := c.h.Rows()
 				a := c.Raw(http.MethodPost, l.action, values, "same-origin")
 				after := c.h.Rows()
