@@ -7,6 +7,7 @@ import (
 	"math/bits"
 	"strconv"
 	"strings"
+	"sync"
 	"sync/atomic"
 
 	"modernc.org/libc"
@@ -63,6 +64,13 @@ type liteStmt struct {
 	want int // how many arguments there have to be
 }
 
+// spillAt is how many bytes of pages a savepoint keeps in memory: what a sign-in or a
+// code changes, and half as much again.
+const spillAt = 256 << 10
+
+// configure sets SQLite up, once for the process.
+var configure sync.Once
+
 // pointerSize is that of C on this machine.
 const pointerSize = bits.UintSize / 8
 
@@ -70,6 +78,14 @@ const pointerSize = bits.UintSize / 8
 // set it up; begin is how its transactions begin.
 func openLite(uri string, pragmas []string, begin string) (_ *liteConn, err error) {
 	c := &liteConn{tls: libc.NewTLS(), statements: map[string]*liteStmt{}, begin: begin}
+	configure.Do(func() {
+		// What a savepoint could have to put back lies in memory up to this size, not in a
+		// file beside the database: see litewriter.go. When SQLite is in use already, as
+		// in tests, it stays as it was.
+		bytes := libc.NewVaList(int32(spillAt))
+		sqlite3.Xsqlite3_config(c.tls, sqlite3.SQLITE_CONFIG_STMTJRNL_SPILL, bytes)
+		libc.Xfree(c.tls, bytes)
+	})
 	defer func() {
 		if err != nil {
 			c.close()
