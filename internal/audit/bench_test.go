@@ -88,25 +88,24 @@ func BenchmarkList(b *testing.B) {
 					}
 					return p
 				}
-				for _, a := range asked {
-					b.Run(a.name, func(b *testing.B) {
+				// The best time is what the work costs; the mean is what else the machine did.
+				each := func(name string, f audit.Filter) {
+					b.Run(name, func(b *testing.B) {
+						best := time.Hour
 						for b.Loop() {
-							list(b, a.filter)
+							begin := time.Now()
+							list(b, f)
+							best = min(best, time.Since(begin))
 						}
+						b.ReportMetric(float64(best.Microseconds()), "best-µs")
 					})
 				}
+				for _, a := range asked {
+					each(a.name, a.filter)
+				}
 				middle := audit.Filter{Until: begun.Add(time.Duration(rows) * time.Minute / 2)}
-				deep := list(b, middle).Older
-				b.Run("deep", func(b *testing.B) {
-					for b.Loop() {
-						list(b, audit.Filter{Cursor: deep})
-					}
-				})
-				b.Run("time", func(b *testing.B) {
-					for b.Loop() {
-						list(b, middle)
-					}
-				})
+				each("deep", audit.Filter{Cursor: list(b, middle).Older})
+				each("time", middle)
 			})
 		}
 	}
