@@ -43,7 +43,13 @@ func (a *App) Run(ctx context.Context) error {
 }
 
 // serve serves on a socket until ctx ends.
-func (a *App) serve(ctx context.Context, socket net.Listener) (err error) {
+func (a *App) serve(ctx context.Context, socket net.Listener) error {
+	// Whoever reaches the page at once has to find it open.
+	setup, err := a.SignIn.OpenSetup(ctx, audit.System("serve"))
+	if err != nil && !errors.Is(err, signin.ErrSetupDone) {
+		a.log.Error("set-up could not be opened", "err", err)
+	}
+	first := err == nil
 	server := a.server()
 	var requests atomic.Int64
 	server.Handler = counted(server.Handler, &requests)
@@ -56,8 +62,8 @@ func (a *App) serve(ctx context.Context, socket net.Listener) (err error) {
 	working.Go(func() { rest(work, &requests, release) })
 
 	a.log.Info("ready", "address", a.config.PublicURL.String(), "listening", socket.Addr().String())
-	if err := a.openSetup(ctx); err != nil {
-		a.log.Error("set-up could not be opened", "err", err)
+	if first {
+		a.log.Info("nobody has an account yet; make the first one", "address", a.SignIn.SetupURL(), "until", setup.Until.Format(time.RFC3339))
 	}
 
 	select {
@@ -69,19 +75,6 @@ func (a *App) serve(ctx context.Context, socket net.Listener) (err error) {
 	end()
 	working.Wait()
 	return err
-}
-
-// openSetup opens the set-up page for a while, unless it was done, and says where it is.
-func (a *App) openSetup(ctx context.Context) error {
-	state, err := a.SignIn.OpenSetup(ctx, audit.System("serve"))
-	if errors.Is(err, signin.ErrSetupDone) {
-		return nil
-	}
-	if err != nil {
-		return err
-	}
-	a.log.Info("nobody has an account yet; make the first one", "address", a.SignIn.SetupURL(), "until", state.Until.Format(time.RFC3339))
-	return nil
 }
 
 // Work does what goes on beside requests, until ctx ends: jobs, and the care of
