@@ -4,6 +4,7 @@ import (
 	"errors"
 	"sync"
 	"sync/atomic"
+	"sync/atomic"
 	"testing"
 	"testing/synctest"
 
@@ -162,6 +163,7 @@ func TestManyWriters(t *testing.T) {
 		})
 		refusal := errors.New("a refusal")
 		var all sync.WaitGroup
+		var done atomic.Int64 // what was acknowledged: a busy engine may turn somebody away
 		for i := range 16 {
 			all.Go(func() {
 				for j := range 20 {
@@ -175,12 +177,15 @@ func TestManyWriters(t *testing.T) {
 					if (i+j)%4 == 0 != errors.Is(err, refusal) || err != nil && !errors.Is(err, refusal) && !errors.Is(err, db.ErrBusy) {
 						t.Errorf("got %v", err)
 					}
+					if err == nil {
+						done.Add(1)
+					}
 				}
 			})
 		}
 		all.Wait()
-		if n := mustAsk[int](t, d, `SELECT n FROM counter`); n != 16*20*3/4 {
-			t.Errorf("the counter is %d", n)
+		if n := mustAsk[int](t, d, `SELECT n FROM counter`); int64(n) != done.Load() || n < 16*20/2 {
+			t.Errorf("the counter is %d after %d writes", n, done.Load())
 		}
 	})
 }
