@@ -4,7 +4,6 @@ import (
 	"errors"
 	"sync"
 	"sync/atomic"
-	"sync/atomic"
 	"testing"
 	"testing/synctest"
 
