@@ -188,16 +188,6 @@ func (p *litePool) begin(ctx context.Context) (session, func(), error) {
 	return c, func() { p.give(c) }, nil
 }
 
-// alone runs fn with a connection, without a transaction around it.
-func (p *litePool) alone(ctx context.Context, fn func(c *liteConn) error) error {
-	c, err := p.take(ctx)
-	if err != nil {
-		return err
-	}
-	defer p.give(c)
-	return fn(c)
-}
-
 // close ends all connections. It waits for those that work.
 func (p *litePool) close() error {
 	p.mu.Lock()
