@@ -13,7 +13,6 @@ import (
 // Bounds of PostgreSQL.
 const (
 	maxConns      = 16               // of one process, at the same time
-	maxIdleConns  = 4                // kept for the next request
 	connIdle      = time.Minute      // then an idle connection is closed
 	connectWithin = 10 * time.Second // unless the connection string says otherwise
 	minPostgres   = 140000           // server_version_num of the oldest supported
@@ -63,7 +62,7 @@ func poolPostgres(raw string) (*DB, error) {
 	}
 	p := stdlib.OpenDB(*c)
 	p.SetMaxOpenConns(maxConns)
-	p.SetMaxIdleConns(maxIdleConns)
+	p.SetMaxIdleConns(maxConns) // in a busy time one that is closed is opened again at once
 	p.SetConnMaxIdleTime(connIdle)
 	return &DB{Postgres: true, sql: p,
 		r: &sqlPool{p, &sql.TxOptions{Isolation: sql.LevelRepeatableRead, ReadOnly: true}},

@@ -127,6 +127,9 @@ func (b *bench) underLoad(ctx context.Context, name string, towns []*town) error
 	b.print("### %s\n", name)
 	b.print("| operation |%s at once | per s | p50 ms | p95 ms | p99 ms | errors | CPU s per 1,000 | promised |", column)
 	b.print("| --- |%s --: | --: | --: | --: | --: | --: | --: | --: |", rule)
+	for _, t := range towns { // connections that rested while others were measured are closed by now
+		t.leave()
+	}
 	for _, r := range wanted(b.rows) {
 		for _, n := range b.at {
 			results := make([]result, len(towns))
