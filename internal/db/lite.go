@@ -64,9 +64,10 @@ type liteStmt struct {
 	want int // how many arguments there have to be
 }
 
-// spillAt is how many bytes of pages a savepoint keeps in memory: what a sign-in or a
-// code changes, and half as much again.
-const spillAt = 256 << 10
+// spillAt is how many bytes of pages a savepoint keeps in memory before it goes on in a
+// file: about what a sign-in or a code changes. It has to stay below 128 KiB, because SQLite
+// writes it to that file in one piece and takes no larger ones.
+const spillAt = 120 << 10
 
 // configure sets SQLite up, once for the process.
 var configure sync.Once

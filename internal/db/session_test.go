@@ -160,3 +160,41 @@ func TestReaders(t *testing.T) {
 		}
 	})
 }
+
+// One statement and one transaction among others may change more than is kept in memory
+// in case they have to be undone.
+func TestLargeChangesCanBeUndone(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		q := newQueue(t)
+		defer q.d.Close()
+		const rows = 3000
+		fill := func(tx *db.Tx) error {
+			_, err := tx.Exec(`WITH RECURSIVE n (i) AS (SELECT 1 UNION ALL SELECT i + 1 FROM n WHERE i < $1)
+				INSERT INTO counter (id, n) SELECT hex(randomblob(300)), i FROM n`, rows)
+			return err
+		}
+		write(t, q.d, func(tx *db.Tx) { fill(tx) }) // pages that are there can be changed
+		q.add(1, nil, func(*db.Tx) error { <-q.hold; return nil })
+		q.add(10, nil, fill)
+		refusal := errors.New("a refusal")
+		q.add(100, refusal, func(tx *db.Tx) error {
+			if err := fill(tx); err != nil {
+				return err
+			}
+			return refusal
+		})
+		q.add(1000, db.ErrConflict, func(tx *db.Tx) error {
+			_, err := tx.Exec(`WITH RECURSIVE n (i) AS (SELECT 1 UNION ALL SELECT i + 1 FROM n WHERE i < $1)
+				INSERT INTO counter (id, n) SELECT CASE i WHEN $1 THEN 'a' ELSE hex(randomblob(300)) END, i FROM n`, rows)
+			return err
+		})
+		close(q.hold)
+		q.ending.Wait()
+		if n := mustAsk[int](t, q.d, `SELECT count(*) FROM counter`); n != 1+2*rows {
+			t.Errorf("there are %d rows", n)
+		}
+		if ok := mustAsk[string](t, q.d, `PRAGMA integrity_check`); ok != "ok" {
+			t.Error(ok)
+		}
+	})
+}

@@ -56,7 +56,7 @@ func main() {
 	flag.StringVar(&against, "against", "", "other servers to measure in turn with it, separated by commas")
 	flag.StringVar(&p.postgres, "postgres", os.Getenv("BENCH_POSTGRES"), "a PostgreSQL server to measure on as well")
 	flag.StringVar(&p.profile, "profile", os.Getenv("BENCH_PROFILE"), "a directory for profiles; then nothing else is measured")
-	flag.StringVar(&p.rows, "rows", os.Getenv("BENCH_ROWS"), "only rows whose names contain one of these words, separated by commas; without starts and memory")
+	flag.StringVar(&p.rows, "rows", os.Getenv("BENCH_ROWS"), "only rows whose names contain one of these words, separated by commas, or pages; without starts and memory")
 	flag.StringVar(&seconds, "seconds", seconds, "how long each row takes")
 	flag.StringVar(&at, "at", "", "how many people at once, separated by commas")
 	flag.IntVar(&p.rounds, "rounds", p.rounds, "how often each row is measured; the cheapest counts")
@@ -98,7 +98,10 @@ func (p *plan) adjust(seconds, at, against string) error {
 		p.against = strings.Split(against, ",")
 	}
 	if p.rows != "" || against != "" {
-		p.starts, p.counted, p.crowd = 0, 0, 0
+		p.starts, p.counted = 0, 0
+		if !strings.Contains(p.rows, "pages") {
+			p.crowd = 0
+		}
 	}
 	return nil
 }
