@@ -128,6 +128,7 @@ type bench struct {
 	out, news io.Writer
 	running   []*server
 	schemas   []string
+	scale     float64 // what processor time here is on the machine of the promises
 	failed    []error
 }
 

@@ -46,6 +46,7 @@ func (b *bench) tables(ctx context.Context) error {
 		}
 		names = append(names, name)
 	}
+	b.scale = float64(yardstick) / float64(m.rsa)
 	b.print("%s", m.describe(names))
 	if b.starts > 0 {
 		if err := b.atRest(ctx, binary); err != nil {
@@ -125,8 +126,8 @@ func (b *bench) underLoad(ctx context.Context, name string, towns []*town) error
 		column, rule = " program |", " --- |"
 	}
 	b.print("### %s\n", name)
-	b.print("| operation |%s at once | per s | p50 ms | p95 ms | p99 ms | errors | CPU s per 1,000 | promised |", column)
-	b.print("| --- |%s --: | --: | --: | --: | --: | --: | --: | --: |", rule)
+	b.print("| operation |%s at once | per s | p50 ms | p95 ms | p99 ms | errors | CPU s per 1,000 | scaled | promised |", column)
+	b.print("| --- |%s --: | --: | --: | --: | --: | --: | --: | --: | --: |", rule)
 	for _, t := range towns { // connections that rested while others were measured are closed by now
 		t.leave()
 	}
@@ -161,8 +162,8 @@ func (b *bench) line(r row, column string, n int, one *result) {
 	if r.budget > 0 {
 		promised = strconv.FormatFloat(r.budget, 'g', -1, 64)
 	}
-	b.print("| %s |%s %d | %.0f | %.2f | %.2f | %.2f | %d | %.3f | %s |", r.name, column, n, one.rate(),
-		one.within(0.5), one.within(0.95), one.within(0.99), one.errors, one.per1000(), promised)
+	b.print("| %s |%s %d | %.0f | %.2f | %.2f | %.2f | %d | %.3f | %.3f | %s |", r.name, column, n, one.rate(),
+		one.within(0.5), one.within(0.95), one.within(0.99), one.errors, one.per1000(), one.per1000()*b.scale, promised)
 	if one.first != nil {
 		b.say("%s, %d at once: %v", r.name, n, one.first)
 		b.failed = append(b.failed, fmt.Errorf("%s, %d at once: %d errors, the first: %w", r.name, n, one.errors, one.first))
