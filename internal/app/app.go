@@ -15,6 +15,7 @@ import (
 	"pocketid/internal/i18n"
 	"pocketid/internal/jobs"
 	"pocketid/internal/oidc"
+	"pocketid/internal/outbound"
 	"pocketid/internal/secret"
 	"pocketid/internal/settings"
 	"pocketid/internal/signin"
@@ -110,7 +111,8 @@ func (a *App) build(ctx context.Context) (err error) {
 	a.Settings.OnChange(a.SignIn.SettingsChanged)
 	a.OIDC, err = oidc.New(oidc.Config{
 		DB: a.DB, Directory: a.Directory, SignIn: a.SignIn, Master: a.master,
-		Issuer: a.config.PublicURL.String(), InternalURL: a.config.InternalURL.String(),
+		Outbound: outbound.New(outbound.Config{Private: a.config.PrivateHosts}),
+		Issuer:   a.config.PublicURL.String(), InternalURL: a.config.InternalURL.String(),
 		AllowInsecureCallbacks: a.config.AllowInsecureCallbacks, NewKey: a.config.NewKey,
 	})
 	if err != nil {

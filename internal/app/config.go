@@ -15,6 +15,7 @@ import (
 	"pocketid/internal/fault"
 	"pocketid/internal/i18n"
 	"pocketid/internal/jose"
+	"pocketid/internal/outbound"
 	"pocketid/internal/secret"
 	"pocketid/internal/settings"
 )
@@ -49,7 +50,9 @@ type Config struct {
 	NoRateLimits           bool
 	NoHSTS                 bool
 	AllowInsecureCallbacks bool
-	AuditRetentionDays     int
+	// PrivateHosts are places on inner networks that the house may send requests to.
+	PrivateHosts       outbound.Private
+	AuditRetentionDays int
 	// LockSettings says that the environment decides about the settings of the instance,
 	// and Settings is what it says.
 	LockSettings bool

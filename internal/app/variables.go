@@ -11,6 +11,7 @@ import (
 
 	"pocketid/internal/db"
 	"pocketid/internal/edge"
+	"pocketid/internal/outbound"
 	"pocketid/internal/secret"
 )
 
@@ -120,6 +121,14 @@ var variables = []variable{
 	{name: "ALLOW_INSECURE_CALLBACK_URLS", fallback: "true", example: "false",
 		help: "`false` refuses redirect URIs of http, but for those of the person's own machine.",
 		set:  boolean(func(c *Config) *bool { return &c.AllowInsecureCallbacks })},
+	{name: "ALLOWED_PRIVATE_HOSTS", example: "app.lan, grafana.monitoring:3000, 10.0.0.0/8",
+		help: "Hosts, hosts with a port, and ranges of addresses on inner networks that may be sent requests all the same: for the keys of applications, their sign-out addresses, their logos. Public addresses need not be listed.",
+		set: func(c *Config, s string) (err error) {
+			if c.PrivateHosts, err = outbound.ParsePrivate(s); err != nil {
+				return flawf("has an entry that cannot be understood: %s", err)
+			}
+			return nil
+		}},
 	{name: "DISABLE_RATE_LIMITING", fallback: "false", example: "true",
 		help: "`true` switches the limits for each network off. Guesses at an account are still counted.",
 		set:  boolean(func(c *Config) *bool { return &c.NoRateLimits })},

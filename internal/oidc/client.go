@@ -10,7 +10,6 @@ import (
 	"pocketid/internal/db"
 	"pocketid/internal/directory"
 	"pocketid/internal/fault"
-	"pocketid/internal/jose"
 )
 
 // ErrNoClient answers an administrator who asks for a client that does not exist.
@@ -25,40 +24,14 @@ const (
 	RotationAlways  = "always" // confidential ones with an overlap, for clients that lose answers
 )
 
-// A Client is an application that people sign in to (a relying party).
+// A Client is an application that people sign in to (a relying party): what an
+// administrator may set about it, and what became of it.
 type Client struct {
-	ID          string
-	Name        string
-	Description string
-	// LaunchURL is where the application starts, for people who are sent away from a flow.
-	LaunchURL string
+	ClientEdit
 
-	RedirectURIs   []URI
-	PostLogoutURIs []URI
-
-	// Public clients cannot keep a secret (RFC 6749 §2.1). They always need PKCE.
-	Public         bool
-	PKCERequired   bool
-	PKCESeen       bool // a client that need not use PKCE did
-	ReauthRequired bool // every sign-in needs the passkey
-	SkipConsent    bool
-
-	// GroupRestricted clients are for members of AllowedGroups alone. Groups are
-	// known by id, never by name.
-	GroupRestricted bool
-	AllowedGroups   []string
-
-	IDTokenAlg     jose.Alg
-	AccessTokenAlg jose.Alg
-	// ClaimsAtUserinfo keeps the claims of scopes out of the ID token.
-	ClaimsAtUserinfo bool
-
-	RefreshIssue    string
-	RefreshRotation string
-	AccessTokenFor  time.Duration
-	IDTokenFor      time.Duration
-	RefreshTokenFor time.Duration // without use
-	RefreshMaxFor   time.Duration // altogether; 0 is no bound
+	// Kind is how it came here: KindStandard, KindDynamic or KindDocument.
+	Kind     string
+	PKCESeen bool // a client that need not use PKCE did
 
 	CreatedBy  string
 	CreatedAt  time.Time
@@ -68,18 +41,33 @@ type Client struct {
 	DeletedAt  time.Time
 }
 
+// How a client came here.
+const (
+	KindStandard = "standard" // an administrator made it
+	KindDynamic  = "dynamic"  // it registered itself (RFC 7591)
+	KindDocument = "cimd"     // it is read from the document that its id is the address of
+)
+
 // clientColumns and fields are the mapping of a client. What is not among them keeps
 // its default until something uses it.
-const clientColumns = `id, name, name_key, description, launch_url, public, pkce_required, pkce_seen, reauth_required,
-	skip_consent, group_restricted, id_token_alg, access_token_alg, claims_at_userinfo, refresh_issue, refresh_rotation,
+const clientColumns = `id, kind, name, name_key, description, launch_url, public, auth_method, grant_types, pkce_required, pkce_seen,
+	par_required, reauth_required, skip_consent, group_restricted, id_token_alg, access_token_alg, userinfo_alg, request_object_alg,
+	assertion_alg, assertion_audience, claims_at_userinfo, subject_type, sector, refresh_issue, refresh_rotation,
 	access_token_seconds, id_token_seconds, refresh_token_seconds, refresh_max_seconds,
+	max_age_seconds, auth_time_required, default_acr_values, jwks, jwks_uri, federated,
+	backchannel_logout, backchannel_needs_sid, frontchannel_logout, frontchannel_needs_sid,
+	initiate_login, client_uri, logo_uri, policy_uri, tos_uri, contacts, request_uris,
 	created_by, created_at, updated_at, last_used_at, disabled_at, deleted_at`
 
 func (c *Client) fields() []any {
 	key := directory.Fold(c.Name)
-	return []any{&c.ID, &c.Name, &key, &c.Description, &c.LaunchURL, &c.Public, &c.PKCERequired, &c.PKCESeen, &c.ReauthRequired,
-		&c.SkipConsent, &c.GroupRestricted, &c.IDTokenAlg, &c.AccessTokenAlg, &c.ClaimsAtUserinfo, &c.RefreshIssue, &c.RefreshRotation,
+	return []any{&c.ID, &c.Kind, &c.Name, &key, &c.Description, &c.LaunchURL, &c.Public, &c.AuthMethod, db.JSON(&c.GrantTypes), &c.PKCERequired, &c.PKCESeen,
+		&c.PARRequired, &c.ReauthRequired, &c.SkipConsent, &c.GroupRestricted, &c.IDTokenAlg, &c.AccessTokenAlg, &c.UserinfoAlg, &c.RequestObjectAlg,
+		&c.AssertionAlg, &c.AssertionAudience, &c.ClaimsAtUserinfo, &c.SubjectType, &c.Sector, &c.RefreshIssue, &c.RefreshRotation,
 		db.Seconds(&c.AccessTokenFor), db.Seconds(&c.IDTokenFor), db.Seconds(&c.RefreshTokenFor), db.Seconds(&c.RefreshMaxFor),
+		db.Seconds(&c.DefaultMaxAge), &c.AuthTimeRequired, db.JSON(&c.DefaultACRValues), db.Text(&c.JWKS), &c.JWKSURI, db.JSON(&c.Federated),
+		&c.BackchannelLogout, &c.BackchannelNeedsSid, &c.FrontchannelLogout, &c.FrontchannelNeedsSid,
+		&c.InitiateLogin, &c.ClientURI, &c.LogoURI, &c.PolicyURI, &c.TOSURI, db.JSON(&c.Contacts), db.JSON(&c.RequestURIs),
 		&c.CreatedBy, db.Time(&c.CreatedAt), db.Time(&c.UpdatedAt), db.Time(&c.LastUsedAt), db.Time(&c.DisabledAt), db.Time(&c.DeletedAt)}
 }
 

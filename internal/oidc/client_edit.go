@@ -1,6 +1,7 @@
 package oidc
 
 import (
+	"cmp"
 	"context"
 	"errors"
 	"fmt"
@@ -67,47 +68,117 @@ type ClientEdit struct {
 	RedirectURIs   []URI
 	PostLogoutURIs []URI
 
-	// Public forces PKCERequired (RFC 9700 §2.1.1).
-	Public         bool
+	// Public clients cannot keep a secret (RFC 6749 §2.1). That forces PKCERequired
+	// (RFC 9700 §2.1.1).
+	Public bool
+	// AuthMethod is how the client proves itself, by the names of OpenID Connect Core §9;
+	// "" is with a secret in either way, or with one of Federated.
+	AuthMethod string
+	// GrantTypes are what the client may use, by the names of RFC 7591 §2; none is the
+	// usual ones of its kind.
+	GrantTypes     []string
 	PKCERequired   bool
-	ReauthRequired bool
+	PARRequired    bool // its requests come by RFC 9126 alone
+	ReauthRequired bool // every sign-in needs the passkey
 	SkipConsent    bool
 
-	// GroupRestricted with no AllowedGroups is for nobody; without it they are cleared.
+	// GroupRestricted clients are for members of AllowedGroups alone; without any it is
+	// for nobody. Groups are known by id, never by name.
 	GroupRestricted bool
-	AllowedGroups   []string // ids
+	AllowedGroups   []string
 
-	IDTokenAlg       jose.Alg
+	IDTokenAlg     jose.Alg
+	AccessTokenAlg jose.Alg
+	// UserinfoAlg signs the answer of the userinfo endpoint; "" is JSON without a signature.
+	UserinfoAlg jose.Alg
+	// RequestObjectAlg is the one with which its request objects are signed; "" is any,
+	// and none need be sent (RFC 9101 §10.5).
+	RequestObjectAlg jose.Alg
+	// ClaimsAtUserinfo keeps the claims of scopes out of the ID token.
 	ClaimsAtUserinfo bool
+	// SubjectType is SubjectPublic or SubjectPairwise; Sector is the host whose clients
+	// know a person by the same pairwise subject (OpenID Connect Core §8.1).
+	SubjectType string
+	Sector      string
+
+	// Keys of the client: JWKS holds them, or JWKSURI tells where they are. AssertionAlg is
+	// the one with which its assertions are signed; "" is any. AssertionAudience is
+	// AudienceStrict or AudienceLenient.
+	JWKS              string
+	JWKSURI           string
+	AssertionAlg      jose.Alg
+	AssertionAudience string
+	// Federated are issuers elsewhere whose tokens prove that it is the client.
+	Federated []Federated
 
 	RefreshIssue    string
 	RefreshRotation string
 	AccessTokenFor  time.Duration
 	IDTokenFor      time.Duration
-	RefreshTokenFor time.Duration
+	RefreshTokenFor time.Duration // without use
+	RefreshMaxFor   time.Duration // altogether; 0 is no bound
+
+	// DefaultMaxAge counts where a request says no max_age; 0 is none. AuthTimeRequired
+	// puts auth_time into each ID token. DefaultACRValues count where a request says none.
+	DefaultMaxAge    time.Duration
+	AuthTimeRequired bool
+	DefaultACRValues []string
+
+	BackchannelLogout    string
+	BackchannelNeedsSid  bool
+	FrontchannelLogout   string
+	FrontchannelNeedsSid bool
+
+	// InitiateLogin is where a sign-in can be begun from elsewhere (OpenID Connect Core §4).
+	InitiateLogin string
+	// What people are shown about the client.
+	ClientURI string
+	LogoURI   string
+	PolicyURI string
+	TOSURI    string
+	Contacts  []string
+	// RequestURIs are where request objects may be fetched from.
+	RequestURIs []string
+}
+
+// What a person is known by at a client (OpenID Connect Core §8).
+const (
+	SubjectPublic   = "public"   // by their id, the same everywhere
+	SubjectPairwise = "pairwise" // by something that only the clients of one sector share
+)
+
+// What an assertion of a client has to have for its audience.
+const (
+	AudienceStrict  = "strict"  // the issuer alone, as one text
+	AudienceLenient = "lenient" // the issuer or the endpoint, in a list too
+)
+
+// A Federated is an issuer elsewhere that vouches for a client, by the names of the
+// incumbent's API.
+type Federated struct {
+	Issuer string `json:"issuer"`
+	// Subject is who the token has to be about; "" is the id of the client.
+	Subject string `json:"subject,omitempty"`
+	// Audience is whom the token has to be for; "" is our issuer.
+	Audience string `json:"audience,omitempty"`
+	// JWKS is where its keys are; "" is the usual place below the issuer.
+	JWKS string `json:"jwks,omitempty"`
+	// ReplayProtection lets each token count once.
+	ReplayProtection bool `json:"replayProtection,omitempty"`
 }
 
 // NewClientEdit is what a form for a new client begins with: PKCE is required unless
 // somebody takes that away (RFC 9700 §2.1.1).
 func NewClientEdit() ClientEdit {
 	return ClientEdit{
-		PKCERequired: true, IDTokenAlg: jose.RS256, RefreshIssue: RefreshAlways,
+		PKCERequired: true, IDTokenAlg: jose.RS256, AccessTokenAlg: jose.ES256, RefreshIssue: RefreshAlways,
+		SubjectType: SubjectPublic, AssertionAudience: AudienceStrict,
 		AccessTokenFor: defaultAccessTokenFor, IDTokenFor: defaultIDTokenFor, RefreshTokenFor: defaultRefreshTokenFor,
 	}
 }
 
 // Edit is the ClientEdit that leaves c as it is.
-func (c *Client) Edit() ClientEdit {
-	return ClientEdit{
-		ID: c.ID, Name: c.Name, Description: c.Description, LaunchURL: c.LaunchURL,
-		RedirectURIs: c.RedirectURIs, PostLogoutURIs: c.PostLogoutURIs,
-		Public: c.Public, PKCERequired: c.PKCERequired, ReauthRequired: c.ReauthRequired, SkipConsent: c.SkipConsent,
-		GroupRestricted: c.GroupRestricted, AllowedGroups: c.AllowedGroups,
-		IDTokenAlg: c.IDTokenAlg, ClaimsAtUserinfo: c.ClaimsAtUserinfo,
-		RefreshIssue: c.RefreshIssue, RefreshRotation: c.RefreshRotation,
-		AccessTokenFor: c.AccessTokenFor, IDTokenFor: c.IDTokenFor, RefreshTokenFor: c.RefreshTokenFor,
-	}
-}
+func (c *Client) Edit() ClientEdit { return c.ClientEdit }
 
 // NewClientID makes an id for a client that is yet to be made. A form that carries one
 // makes one client, however often it is sent.
@@ -128,8 +199,7 @@ func (p *Provider) AddClient(ctx context.Context, by audit.Actor, edit ClientEdi
 	if err != nil {
 		return Client{}, "", err
 	}
-	c := Client{ID: edit.ID, AccessTokenAlg: jose.ES256, CreatedBy: by.UserID}
-	c.apply(edit)
+	c := Client{ClientEdit: edit, Kind: KindStandard, CreatedBy: by.UserID}
 	plain := ""
 	err = p.db.Write(ctx, func(tx *db.Tx) error {
 		if err := checkGroups(tx, edit.AllowedGroups); err != nil {
@@ -224,18 +294,14 @@ func (p *Provider) DeleteClient(ctx context.Context, by audit.Actor, id string) 
 }
 
 // record is c as audit records hold it: what an administrator may set, and no secrets.
-func (c *Client) record() map[string]any {
-	return map[string]any{
-		"name": c.Name, "description": c.Description, "launch_url": c.LaunchURL,
-		"redirect_uris": c.RedirectURIs, "post_logout_uris": c.PostLogoutURIs,
-		"public": c.Public, "pkce_required": c.PKCERequired, "reauth_required": c.ReauthRequired, "skip_consent": c.SkipConsent,
-		"group_restricted": c.GroupRestricted, "allowed_groups": c.AllowedGroups,
-		"id_token_alg": c.IDTokenAlg, "claims_at_userinfo": c.ClaimsAtUserinfo,
-		"refresh_issue": c.RefreshIssue, "refresh_rotation": c.RefreshRotation,
-		"access_token_lifetime":  int64(c.AccessTokenFor / time.Second),
-		"id_token_lifetime":      int64(c.IDTokenFor / time.Second),
-		"refresh_token_lifetime": int64(c.RefreshTokenFor / time.Second),
+func (c *Client) record() map[string]any { return c.ClientEdit.record() }
+
+func (e *ClientEdit) record() map[string]any {
+	said := make(map[string]any, len(clientParts))
+	for _, part := range clientParts {
+		said[part.name] = part.value(e)
 	}
+	return said
 }
 
 // differences is what of before and after is not the same.
@@ -260,14 +326,8 @@ func (c *Client) named() audit.Object {
 
 // apply sets c to what edit says. The id stays.
 func (c *Client) apply(edit ClientEdit) {
-	c.Name, c.Description, c.LaunchURL = edit.Name, edit.Description, edit.LaunchURL
-	c.RedirectURIs, c.PostLogoutURIs = edit.RedirectURIs, edit.PostLogoutURIs
-	c.Public, c.PKCERequired = edit.Public, edit.PKCERequired
-	c.ReauthRequired, c.SkipConsent = edit.ReauthRequired, edit.SkipConsent
-	c.GroupRestricted, c.AllowedGroups = edit.GroupRestricted, edit.AllowedGroups
-	c.IDTokenAlg, c.ClaimsAtUserinfo = edit.IDTokenAlg, edit.ClaimsAtUserinfo
-	c.RefreshIssue, c.RefreshRotation = edit.RefreshIssue, edit.RefreshRotation
-	c.AccessTokenFor, c.IDTokenFor, c.RefreshTokenFor = edit.AccessTokenFor, edit.IDTokenFor, edit.RefreshTokenFor
+	edit.ID = c.ID
+	c.ClientEdit = edit
 }
 
 // saveLists replaces the addresses and groups of c.
@@ -319,13 +379,22 @@ func (p *Provider) checkEdit(edit ClientEdit) (ClientEdit, error) {
 	if len(edit.AllowedGroups) > maxClientGroup {
 		return edit, ErrTooManyGroups
 	}
-	switch edit.IDTokenAlg {
-	case "":
-		edit.IDTokenAlg = jose.RS256 // OpenID Connect Core §2
-	case jose.RS256, jose.ES256, jose.EdDSA:
-	default:
-		return edit, ErrAlgUnknown
+	edit.IDTokenAlg = cmp.Or(edit.IDTokenAlg, jose.RS256) // OpenID Connect Core §2
+	edit.AccessTokenAlg = cmp.Or(edit.AccessTokenAlg, jose.ES256)
+	for _, alg := range []struct {
+		field string
+		value jose.Alg
+	}{{"id_token_alg", edit.IDTokenAlg}, {"access_token_alg", edit.AccessTokenAlg}, {"userinfo_alg", edit.UserinfoAlg}} {
+		if !slices.Contains(KeyAlgs, alg.value) && (alg.value != "" || alg.field != "userinfo_alg") {
+			return edit, ErrAlgUnknown.At(alg.field)
+		}
 	}
+	for _, list := range []*[]string{&edit.GrantTypes, &edit.DefaultACRValues, &edit.Contacts, &edit.RequestURIs} {
+		*list = append([]string{}, *list...)
+	}
+	edit.Federated = append([]Federated{}, edit.Federated...)
+	edit.SubjectType = cmp.Or(edit.SubjectType, SubjectPublic)
+	edit.AssertionAudience = cmp.Or(edit.AssertionAudience, AudienceStrict)
 	switch edit.RefreshIssue {
 	case "":
 		edit.RefreshIssue = RefreshAlways

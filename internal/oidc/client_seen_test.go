@@ -2,11 +2,10 @@ package oidc
 
 import (
 	"maps"
+	"reflect"
 	"slices"
 	"testing"
 	"time"
-
-	"pocketid/internal/jose"
 )
 
 // Every part that is recorded can be caught up with, each by itself.
@@ -19,10 +18,8 @@ func TestCatchUpKnowsEveryPart(t *testing.T) {
 	if got := slices.Sorted(maps.Keys(zero.record())); !slices.Equal(got, slices.Sorted(slices.Values(names))) {
 		t.Fatalf("recorded are %q, known are %q", got, names)
 	}
-	full := ClientEdit{Name: "n", Description: "d", LaunchURL: "l", RedirectURIs: []URI{{URI: "r"}}, PostLogoutURIs: []URI{{URI: "p"}},
-		Public: true, PKCERequired: true, ReauthRequired: true, SkipConsent: true, GroupRestricted: true, AllowedGroups: []string{"g"},
-		IDTokenAlg: jose.EdDSA, ClaimsAtUserinfo: true, RefreshIssue: "i", RefreshRotation: "o",
-		AccessTokenFor: time.Minute, IDTokenFor: time.Minute, RefreshTokenFor: time.Minute}
+	var full ClientEdit
+	fill(t, reflect.ValueOf(&full).Elem())
 	was := ClientEdit{}.Seen()
 	if got := was.changed(full.Seen()); !slices.Equal(got, names) {
 		t.Fatalf("of all parts that differ these are seen: %q", got)
@@ -41,6 +38,27 @@ func TestCatchUpKnowsEveryPart(t *testing.T) {
 	}
 	if got := (ClientEdit{RedirectURIs: []URI{}, AllowedGroups: []string{}}).Seen(); len(was.changed(got)) != 0 {
 		t.Error("an empty list is not one that is not there")
+	}
+}
+
+// fill sets everything in v to something.
+func fill(t *testing.T, v reflect.Value) {
+	switch v.Kind() {
+	case reflect.Struct:
+		for _, f := range v.Fields() {
+			fill(t, f)
+		}
+	case reflect.Slice:
+		v.Set(reflect.MakeSlice(v.Type(), 1, 1))
+		fill(t, v.Index(0))
+	case reflect.String:
+		v.SetString("x")
+	case reflect.Bool:
+		v.SetBool(true)
+	case reflect.Int64:
+		v.SetInt(int64(time.Minute))
+	default:
+		t.Fatalf("a %s cannot be filled", v.Kind())
 	}
 }
 

@@ -48,8 +48,11 @@ func TestAClientIsKeptAsItWasSet(t *testing.T) {
 			PostLogoutURIs: []URI{{URI: "https://grafana.example/bye"}},
 			PKCERequired:   true, ReauthRequired: true, SkipConsent: true,
 			GroupRestricted: true, AllowedGroups: []string{group.ID},
-			IDTokenAlg: jose.EdDSA, ClaimsAtUserinfo: true, RefreshIssue: RefreshOfflineAccess, RefreshRotation: RotationAlways,
+			IDTokenAlg: jose.EdDSA, AccessTokenAlg: jose.RS256, UserinfoAlg: jose.ES256, ClaimsAtUserinfo: true,
+			RefreshIssue: RefreshOfflineAccess, RefreshRotation: RotationAlways,
 			AccessTokenFor: 5 * time.Minute, IDTokenFor: 6 * time.Minute, RefreshTokenFor: 7 * time.Hour,
+			GrantTypes: []string{}, DefaultACRValues: []string{}, Contacts: []string{}, RequestURIs: []string{}, Federated: []Federated{},
+			SubjectType: SubjectPublic, AssertionAudience: AudienceStrict,
 		}
 		added, text, err := h.p.AddClient(t.Context(), admin, full)
 		must(t, err)
@@ -61,14 +64,16 @@ func TestAClientIsKeptAsItWasSet(t *testing.T) {
 		if !reflect.DeepEqual(read, added) {
 			t.Errorf("read %+v\nwant %+v", read, added)
 		}
-		if len(text) < 43 || read.CreatedBy != admin.UserID || read.AccessTokenAlg != jose.ES256 {
+		if len(text) < 43 || read.CreatedBy != admin.UserID || read.Kind != KindStandard {
 			t.Errorf("secret of %d characters, %+v", len(text), read)
 		}
 		// The least that can be said, and what that means.
 		least, _, err := h.p.AddClient(t.Context(), admin, ClientEdit{Name: " Shop "})
 		must(t, err)
-		want := ClientEdit{ID: least.ID, Name: "Shop", RedirectURIs: []URI{}, PostLogoutURIs: []URI{}, AllowedGroups: []string{}, IDTokenAlg: jose.RS256, RefreshIssue: RefreshAlways,
-			AccessTokenFor: time.Hour, IDTokenFor: time.Hour, RefreshTokenFor: 30 * 24 * time.Hour}
+		want := ClientEdit{ID: least.ID, Name: "Shop", RedirectURIs: []URI{}, PostLogoutURIs: []URI{}, AllowedGroups: []string{}, IDTokenAlg: jose.RS256, AccessTokenAlg: jose.ES256, RefreshIssue: RefreshAlways,
+			AccessTokenFor: time.Hour, IDTokenFor: time.Hour, RefreshTokenFor: 30 * 24 * time.Hour,
+			GrantTypes: []string{}, DefaultACRValues: []string{}, Contacts: []string{}, RequestURIs: []string{}, Federated: []Federated{},
+			SubjectType: SubjectPublic, AssertionAudience: AudienceStrict}
 		if got := least.Edit(); !reflect.DeepEqual(got, want) {
 			t.Errorf("got  %+v\nwant %+v", got, want)
 		}

@@ -98,7 +98,7 @@ func TestEveryClaimIsAnnounced(t *testing.T) {
 	i := &issue{
 		holding: holding{
 			grant: &Grant{AuthTime: time.Now(), AMR: []string{"phr"}, ACR: "phr", Sid: "s"},
-			pass: pass{client: &Client{ID: "c", IDTokenAlg: jose.RS256},
+			pass: pass{client: &Client{ClientEdit: ClientEdit{ID: "c", IDTokenAlg: jose.RS256}},
 				user: directory.User{ID: "u", Username: "ada", Email: "ada@example.test", FirstName: "Ada", LastName: "L",
 					DisplayName: "Ada L", Locale: "en", PictureID: "p", UpdatedAt: time.Now()}},
 			groups: []directory.Group{{ID: "g", Name: "crew"}},

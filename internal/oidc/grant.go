@@ -20,7 +20,7 @@ import (
 // the grant, so whatever ends it ends them, wherever they are.
 type Grant struct {
 	ID string
-	// Kind is how it came about: "code".
+	// Kind is how it came about: grantByCode and its like.
 	Kind     string
 	UserID   string
 	ClientID string
@@ -33,6 +33,14 @@ type Grant struct {
 	// Imported grants come from another house and keep its lifetimes.
 	Imported bool
 	Scopes   []string
+	// Resources are the APIs that its tokens are for (RFC 8707); none is the house itself.
+	Resources []string
+	// Claims are single claims that were asked for beside the scopes (OpenID Connect Core §5.5).
+	Claims claimsRequest
+	// ParentID is the grant that it was exchanged for, with which it ends, and Actor the
+	// client that acts for the user (RFC 8693 §4.1); "" is none.
+	ParentID string
+	Actor    string
 	// cnf is the key that its tokens are bound to; "" is none.
 	cnf      string
 	AuthTime time.Time
@@ -52,23 +60,31 @@ type Grant struct {
 
 // grantColumns and fields are the mapping of a grant. Their names are unlike those
 // of a client, so that one statement can read both: see grantRows.
-const grantColumns = `grant_id, grant_kind, grant_user, grant_client, grant_session, sid, offline, imported, scopes, cnf, auth_time,
-	amr, acr, refresh_hash, refresh_at, granted_at, grant_ends, revoked_at, revoked_reason`
+const grantColumns = `grant_id, grant_kind, grant_user, grant_client, grant_session, sid, offline, imported, scopes, resources, claims,
+	parent_id, actor, cnf, auth_time, amr, acr, refresh_hash, refresh_at, granted_at, grant_ends, revoked_at, revoked_reason`
 
 // grantRows is the table of grants under the names of grantColumns.
 const grantRows = `(SELECT id AS grant_id, kind AS grant_kind, user_id AS grant_user, client_id AS grant_client, session_id AS grant_session,
-	sid, offline, imported, scopes, cnf, auth_time, amr, acr, refresh_hash, refresh_at, created_at AS granted_at,
+	sid, offline, imported, scopes, resources, claims, parent_id, actor, cnf, auth_time, amr, acr, refresh_hash, refresh_at, created_at AS granted_at,
 	expires_at AS grant_ends, revoked_at, revoked_reason FROM grants) g`
 
 // grantColumnsPlain are the columns of the table, in the order of fields.
-const grantColumnsPlain = `id, kind, user_id, client_id, session_id, sid, offline, imported, scopes, cnf, auth_time, amr, acr,
-	refresh_hash, refresh_at, created_at, expires_at, revoked_at, revoked_reason`
+const grantColumnsPlain = `id, kind, user_id, client_id, session_id, sid, offline, imported, scopes, resources, claims, parent_id, actor,
+	cnf, auth_time, amr, acr, refresh_hash, refresh_at, created_at, expires_at, revoked_at, revoked_reason`
 
 func (g *Grant) fields() []any {
 	return []any{&g.ID, &g.Kind, db.Text(&g.UserID), &g.ClientID, db.Text(&g.SessionID), &g.Sid, &g.Offline, &g.Imported,
-		db.JSON(&g.Scopes), &g.cnf, db.Time(&g.AuthTime), db.JSON(&g.AMR), &g.ACR, &g.refreshHash, db.Time(&g.RefreshAt),
+		db.JSON(&g.Scopes), db.JSON(&g.Resources), db.JSON(&g.Claims), db.Text(&g.ParentID), &g.Actor, &g.cnf, db.Time(&g.AuthTime), db.JSON(&g.AMR), &g.ACR, &g.refreshHash, db.Time(&g.RefreshAt),
 		db.Time(&g.CreatedAt), db.Time(&g.ExpiresAt), db.Time(&g.RevokedAt), db.Text(&g.RevokedReason)}
 }
+
+// How grants come about.
+const (
+	grantByCode     = "code"
+	grantByDevice   = "device"
+	grantByClient   = "client"   // the client's own: it has no user
+	grantByExchange = "exchange" // for a token of another grant
+)
 
 // Why a grant was revoked, as its row keeps it.
 const (

@@ -55,7 +55,7 @@ func (k *code) fields() []any {
 // the hash is stored.
 func newCode(tx *db.Tx, r codeRequest) string {
 	text, expires := secret.Token(), tx.Now().Add(codeFor)
-	g := Grant{ID: secret.ID(), Kind: "code", UserID: r.user.ID, ClientID: r.client.ID, SessionID: r.Session.ID, Sid: r.Sid,
+	g := Grant{ID: secret.ID(), Kind: grantByCode, UserID: r.user.ID, ClientID: r.client.ID, SessionID: r.Session.ID, Sid: r.Sid,
 		Offline: slices.Contains(r.Scopes, scopeOffline), Scopes: r.Scopes,
 		AuthTime: r.Session.AuthTime, AMR: r.Session.AMR, ACR: r.Session.ACR, CreatedAt: tx.Now(), ExpiresAt: expires}
 	insertGrant(tx, &g)

@@ -81,7 +81,7 @@ func (p *Provider) sign(ctx context.Context, i *issue) (*tokenAnswer, error) {
 	g, c := i.grant, i.client
 	answer := &tokenAnswer{TokenType: "Bearer", ExpiresIn: int64(c.AccessTokenFor / time.Second),
 		Scope: strings.Join(i.scopes, " "), RefreshToken: i.refresh}
-	claims := accessClaims{Issuer: p.issuer, Subject: i.user.ID, Audience: []string{c.ID, p.issuer}, ClientID: c.ID,
+	claims := accessClaims{Issuer: p.issuer, Subject: p.subject(c, i.user.ID), Audience: []string{c.ID, p.issuer}, ClientID: c.ID,
 		Scope: answer.Scope, IssuedAt: i.at.Unix(), Expires: i.at.Add(c.AccessTokenFor).Unix(),
 		ID: g.ID + "." + secret.ID(), ACR: g.ACR, AMR: g.AMR}
 	if !g.AuthTime.IsZero() {
@@ -106,7 +106,7 @@ func (p *Provider) idClaims(i *issue, accessToken string) map[string]any {
 	if !c.ClaimsAtUserinfo {
 		claims = p.claims(i.pass, i.groups, i.scopes)
 	}
-	claims["iss"], claims["sub"], claims["aud"] = p.issuer, i.user.ID, c.ID
+	claims["iss"], claims["sub"], claims["aud"] = p.issuer, p.subject(c, i.user.ID), c.ID
 	claims["iat"], claims["exp"] = i.at.Unix(), i.at.Add(c.IDTokenFor).Unix()
 	claims["jti"] = secret.ID()
 	claims["at_hash"] = jose.AtHash(c.IDTokenAlg, accessToken)

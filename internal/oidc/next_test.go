@@ -20,7 +20,7 @@ func seconds(n int64) *int64 { return &n }
 func plain() situation {
 	return situation{
 		request:    &authRequest{Scopes: []string{"openid", "profile"}},
-		client:     &Client{ID: "shop"},
+		client:     &Client{ClientEdit: ClientEdit{ID: "shop"}},
 		created:    noon,
 		now:        noon.Add(time.Second),
 		session:    signin.Session{ID: "s1", UserID: "ada", AuthTime: noon.Add(-10 * time.Minute), AMR: []string{"phr", "user", "mfa"}},

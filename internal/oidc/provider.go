@@ -12,6 +12,7 @@ import (
 	"pocketid/internal/fault"
 	"pocketid/internal/jobs"
 	"pocketid/internal/jose"
+	"pocketid/internal/outbound"
 	"pocketid/internal/secret"
 	"pocketid/internal/signin"
 )
@@ -47,6 +48,8 @@ type Config struct {
 	Directory *directory.Directory
 	SignIn    *signin.SignIn
 	Master    *secret.Master
+	// Outbound fetches what clients point at; nil reaches public addresses only.
+	Outbound *outbound.Client
 	// Issuer is APP_URL without a slash at the end: "https://id.example.com".
 	Issuer string
 	// InternalURL is where clients reach the endpoints that no browser visits; "" is Issuer.
@@ -65,6 +68,7 @@ type Provider struct {
 	directory *directory.Directory
 	signin    *signin.SignIn
 	master    *secret.Master
+	outbound  *outbound.Client
 	keys      *Keyring
 	metadata  *document
 
@@ -82,6 +86,9 @@ func New(c Config) (*Provider, error) {
 	p := &Provider{
 		db: c.DB, directory: c.Directory, signin: c.SignIn, master: c.Master,
 		issuer: c.Issuer, internalURL: c.InternalURL, insecure: c.AllowInsecureCallbacks,
+	}
+	if p.outbound = c.Outbound; p.outbound == nil {
+		p.outbound = outbound.New(outbound.Config{})
 	}
 	if p.internalURL == "" {
 		p.internalURL = p.issuer

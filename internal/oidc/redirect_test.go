@@ -251,7 +251,7 @@ func TestMatches(t *testing.T) {
 		{pattern("http://127.0.0.1/*"), "http://127.0.0.1:5000/a", false},
 	} {
 		t.Run(row.registered.URI+" "+row.asked, func(t *testing.T) {
-			c := Client{RedirectURIs: []URI{row.registered}}
+			c := Client{ClientEdit: ClientEdit{RedirectURIs: []URI{row.registered}}}
 			_, err := c.redirect(row.asked, rules{insecure: true})
 			if got := err == nil; got != row.want {
 				t.Errorf("got %v (%v), want %v", got, err, row.want)
@@ -273,7 +273,7 @@ func TestSchemesAreAskedAgainAtUse(t *testing.T) {
 		{"refuses http when the operator does", "http://nas.lan/cb", false, ErrURIInsecure},
 	} {
 		t.Run(row.name, func(t *testing.T) {
-			c := Client{Public: row.public, RedirectURIs: []URI{{URI: row.uri}}}
+			c := Client{ClientEdit: ClientEdit{Public: row.public, RedirectURIs: []URI{{URI: row.uri}}}}
 			if _, err := c.redirect(row.uri, rules{public: row.public}); !errors.Is(err, row.want) {
 				t.Errorf("got %v, want %v", err, row.want)
 			}

@@ -116,7 +116,7 @@ func TestParseRequest(t *testing.T) {
 		{"refuses an id_token_hint without end", []string{"id_token_hint", strings.Repeat("a", 8193)}, "invalid_request"},
 	} {
 		t.Run(row.name, func(t *testing.T) {
-			form := usual(Client{ID: "shop"}, row.change...)
+			form := usual(Client{ClientEdit: ClientEdit{ID: "shop"}}, row.change...)
 			q, err := parseTarget(form)
 			must(t, err)
 			got := ""
@@ -136,7 +136,7 @@ func TestParseRequest(t *testing.T) {
 // threats 18: RFC 6749 §3.1, whatever the parameter.
 func TestRepeatedParametersAreRefused(t *testing.T) {
 	for _, name := range []string{"response_type", "scope", "state", "nonce", "prompt", "max_age", "resource", "code_challenge", "extra", "\"\\\n"} {
-		form := usual(Client{ID: "shop"})
+		form := usual(Client{ClientEdit: ClientEdit{ID: "shop"}})
 		form[name] = []string{"a", "a"}
 		q, err := parseTarget(form)
 		must(t, err)
@@ -151,7 +151,7 @@ func TestRepeatedParametersAreRefused(t *testing.T) {
 }
 
 func TestParseRequestReads(t *testing.T) {
-	form := usual(Client{ID: "shop", RedirectURIs: []URI{{URI: "https://shop.example/cb"}}},
+	form := usual(Client{ClientEdit: ClientEdit{ID: "shop", RedirectURIs: []URI{{URI: "https://shop.example/cb"}}}},
 		"scope", "groups email openid unknown email", "prompt", "login  consent login", "max_age", "60", "login_hint", "ada@example.test",
 		"ui_locales", "zh-CN en", "response_mode", "form_post", "id_token_hint", "a.b.c")
 	q, err := parseTarget(form)

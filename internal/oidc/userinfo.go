@@ -44,7 +44,7 @@ func (p *Provider) Userinfo(w http.ResponseWriter, r *http.Request) error {
 		return errInsufficientScope.Saying("the scope openid is needed")
 	}
 	claims := p.claims(h.pass, h.groups, scopes)
-	claims["sub"] = h.user.ID
+	claims["sub"] = p.subject(h.client, h.user.ID)
 	edge.Note(r.Context(), "client", h.client.ID)
 	edge.Note(r.Context(), "user", h.user.ID)
 	return edge.WriteJSON(w, http.StatusOK, claims)

@@ -94,6 +94,7 @@ func journey(t *testing.T, s *server, language string) {
 
 	person.click("#sign-out")
 	person.text(say["out"])
+	person.newAuthenticator() // or the field of the sign-in page would sign them in again at once
 	person.open("/settings/account")
 	person.at("/login")
 	admin.quiet()
