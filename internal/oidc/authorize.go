@@ -70,7 +70,7 @@ func (p *Provider) Authorize(w http.ResponseWriter, r *http.Request) error {
 	// The target is judged in the database below, and only then is refusal told.
 	refusal := q.parseRequest(form)
 	if refusal == nil && q.IDTokenHint != "" {
-		if q.Hinted, err = p.hintedUser(r.Context(), q.IDTokenHint); err != nil {
+		if q.Hinted, err = p.hintedSubject(r.Context(), q.IDTokenHint); err != nil {
 			return err
 		}
 		edge.Note(r.Context(), "hinted", q.Hinted)
@@ -244,6 +244,7 @@ func (p *Provider) situation(tx *db.Tx, q *authRequest, d door, target place, by
 		return s, err
 	}
 	s.session = session
+	s.stranger = q.Hinted != "" && !p.isSubject(d.client, q.Hinted, session.UserID)
 	s.pass, s.gate = mayUse(tx, user, d.client)
 	if kind := fault.Of(s.gate).Kind; s.gate != nil && (kind == fault.Internal || kind == fault.Unavailable) {
 		return s, s.gate // it could not find out

@@ -28,7 +28,40 @@ var profileClaims = []string{"middle_name", "nickname", "profile", "website", "g
 // one of the group whose name comes first before one of another, and the house's own
 // before them all; under the names that the house itself speaks they are not heard
 // (threats 66).
-func (p *Provider) claims(of pass, groups []directory.Group, scopes []string) map[string]any {
+// asked are claims that the client wants one by one, which come beside those of the
+// scopes; scopeOf says what the person allows with one of them.
+func (p *Provider) claims(of pass, groups []directory.Group, scopes []string, asked map[string]*claimAsked) map[string]any {
+	said := p.claimsOf(of, groups, scopes)
+	if len(asked) == 0 {
+		return said
+	}
+	more := []string{}
+	for name := range asked {
+		if scope := scopeOf(name); !slices.Contains(more, scope) {
+			more = append(more, scope)
+		}
+	}
+	all := p.claimsOf(of, groups, more)
+	for name := range asked {
+		say(said, name, all[name])
+	}
+	return said
+}
+
+// scopeOf is the scope that a claim comes with. Who asks for the claim alone asks the
+// person for what that scope says; what nobody knows may be a custom claim of the profile.
+func scopeOf(claim string) string {
+	switch claim {
+	case "email", "email_verified":
+		return scopeEmail
+	case "groups":
+		return scopeGroups
+	}
+	return scopeProfile
+}
+
+// claimsOf are the claims that come with scopes.
+func (p *Provider) claimsOf(of pass, groups []directory.Group, scopes []string) map[string]any {
 	u := &of.user
 	said := map[string]any{}
 	if slices.Contains(scopes, scopeProfile) {

@@ -67,7 +67,7 @@ func TestClaimsOfScopes(t *testing.T) {
 			[]string{"email"}, map[string]any{"email": "ada@example.test", "email_verified": true}},
 	} {
 		t.Run(test.name, func(t *testing.T) {
-			if got := p.claims(pass{user: test.user}, test.groups, test.scopes); !reflect.DeepEqual(got, test.want) {
+			if got := p.claims(pass{user: test.user}, test.groups, test.scopes, nil); !reflect.DeepEqual(got, test.want) {
 				t.Errorf("got  %v\nwant %v", got, test.want)
 			}
 		})

@@ -393,7 +393,9 @@ func (p *Provider) checkEdit(edit ClientEdit) (ClientEdit, error) {
 		*list = append([]string{}, *list...)
 	}
 	edit.Federated = append([]Federated{}, edit.Federated...)
-	edit.SubjectType = cmp.Or(edit.SubjectType, SubjectPublic)
+	if err := edit.checkSubject(); err != nil {
+		return edit, err
+	}
 	edit.AssertionAudience = cmp.Or(edit.AssertionAudience, AudienceStrict)
 	switch edit.RefreshIssue {
 	case "":

@@ -86,7 +86,7 @@ func newMetadata(issuer, internal string) (*document, error) {
 		ResponseModesSupported: []string{"query", "form_post"},
 		GrantTypesSupported:    []string{"authorization_code", "refresh_token"},
 		ACRValuesSupported:     []string{"phr", "0"},
-		SubjectTypesSupported:  []string{"public"},
+		SubjectTypesSupported:  []string{SubjectPublic, SubjectPairwise},
 		IDTokenAlgsSupported:   KeyAlgs,
 		AuthMethodsSupported:   []string{"client_secret_basic", "client_secret_post", "none"},
 		ClaimTypesSupported:    []string{"normal"},

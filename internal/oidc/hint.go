@@ -17,7 +17,7 @@ var errHint = errors.New("the hint is not an ID token of ours")
 // somebody and proves nothing about now (OpenID Connect Core §3.1.2.1, OpenID Connect
 // RP-Initiated Logout §2).
 type hinted struct {
-	userID   string
+	subject  string // the client's name for them: see isSubject
 	clientID string
 	sid      string
 }
@@ -52,14 +52,14 @@ func (p *Provider) readHint(ctx context.Context, token string) (hinted, error) {
 	return hinted{claims.Subject, claims.Audience[0], claims.Sid}, nil
 }
 
-// hintedUser is the id of the user whom an id_token_hint names; "" when it is none of
-// our ID tokens.
-func (p *Provider) hintedUser(ctx context.Context, token string) (string, error) {
+// hintedSubject is what the client of an id_token_hint calls whom it names; "" when it is
+// none of our ID tokens.
+func (p *Provider) hintedSubject(ctx context.Context, token string) (string, error) {
 	h, err := p.readHint(ctx, token)
 	if errors.Is(err, errHint) {
 		return "", nil
 	}
-	return h.userID, err
+	return h.subject, err
 }
 
 // An audience is a text or a list of them (RFC 7519 §4.1.3).

@@ -78,17 +78,11 @@ type accessClaims struct {
 
 // sign makes the tokens of an issue.
 func (p *Provider) sign(ctx context.Context, i *issue) (*tokenAnswer, error) {
-	g, c := i.grant, i.client
+	c := i.client
 	answer := &tokenAnswer{TokenType: "Bearer", ExpiresIn: int64(c.AccessTokenFor / time.Second),
 		Scope: strings.Join(i.scopes, " "), RefreshToken: i.refresh}
-	claims := accessClaims{Issuer: p.issuer, Subject: p.subject(c, i.user.ID), Audience: []string{c.ID, p.issuer}, ClientID: c.ID,
-		Scope: answer.Scope, IssuedAt: i.at.Unix(), Expires: i.at.Add(c.AccessTokenFor).Unix(),
-		ID: g.ID + "." + secret.ID(), ACR: g.ACR, AMR: g.AMR}
-	if !g.AuthTime.IsZero() {
-		claims.AuthTime = g.AuthTime.Unix()
-	}
 	var err error
-	if answer.AccessToken, err = p.keys.Sign(ctx, c.AccessTokenAlg, typAccess, claims); err != nil {
+	if answer.AccessToken, err = p.keys.Sign(ctx, c.AccessTokenAlg, typAccess, p.accessClaims(i)); err != nil {
 		return nil, err
 	}
 	if slices.Contains(i.scopes, scopeOpenID) {
@@ -97,19 +91,34 @@ func (p *Provider) sign(ctx context.Context, i *issue) (*tokenAnswer, error) {
 	return answer, err
 }
 
+// accessClaims are the claims of the access token of an issue.
+func (p *Provider) accessClaims(i *issue) accessClaims {
+	g, c := i.grant, i.client
+	claims := accessClaims{Issuer: p.issuer, Subject: p.subject(c, i.user.ID), Audience: []string{c.ID, p.issuer}, ClientID: c.ID,
+		Scope: strings.Join(i.scopes, " "), IssuedAt: i.at.Unix(), Expires: i.at.Add(c.AccessTokenFor).Unix(),
+		ID: g.ID + "." + secret.ID(), ACR: g.ACR, AMR: g.AMR}
+	if !g.AuthTime.IsZero() {
+		claims.AuthTime = g.AuthTime.Unix()
+	}
+	return claims
+}
+
 // idClaims are the claims of an ID token (OpenID Connect Core §2). What it says of the
 // person comes first, so that nothing of that can stand in the place of the rest
 // (threats 66).
 func (p *Provider) idClaims(i *issue, accessToken string) map[string]any {
 	g, c := i.grant, i.client
-	claims := map[string]any{}
-	if !c.ClaimsAtUserinfo {
-		claims = p.claims(i.pass, i.groups, i.scopes)
+	scopes := i.scopes
+	if c.ClaimsAtUserinfo {
+		scopes = nil
 	}
+	claims := p.claims(i.pass, i.groups, scopes, g.Claims.IDToken)
 	claims["iss"], claims["sub"], claims["aud"] = p.issuer, p.subject(c, i.user.ID), c.ID
 	claims["iat"], claims["exp"] = i.at.Unix(), i.at.Add(c.IDTokenFor).Unix()
 	claims["jti"] = secret.ID()
-	claims["at_hash"] = jose.AtHash(c.IDTokenAlg, accessToken)
+	if accessToken != "" {
+		claims["at_hash"] = jose.AtHash(c.IDTokenAlg, accessToken)
+	}
 	if !g.AuthTime.IsZero() {
 		claims["auth_time"] = g.AuthTime.Unix()
 	}

@@ -475,7 +475,7 @@ func TestAHintIsReadByExactNames(t *testing.T) {
 	for _, aud := range []string{`"shop"`, `["shop"]`} {
 		token, err := k.Sign(t.Context(), jose.ES256, "JWT", json.RawMessage(`{"iss":"`+testIssuer+`","sub":"ada","aud":`+aud+`,"Sub":"eve","SID":"x"}`))
 		must(t, err)
-		if got, err := p.readHint(t.Context(), token); err != nil || got != (hinted{userID: "ada", clientID: "shop"}) {
+		if got, err := p.readHint(t.Context(), token); err != nil || got != (hinted{subject: "ada", clientID: "shop"}) {
 			t.Errorf("got %+v, %v", got, err)
 		}
 	}

@@ -35,9 +35,10 @@ type situation struct {
 	created time.Time
 	now     time.Time
 
-	session signin.Session // the zero value is nobody's
-	pass    pass           // of its user
-	gate    error          // why mayUse gave none
+	session  signin.Session // the zero value is nobody's
+	stranger bool           // id_token_hint names somebody else
+	pass     pass           // of its user
+	gate     error          // why mayUse gave none
 
 	remembered bool     // a consent of this user to this client exists
 	consented  []string // and these are its scopes
@@ -51,15 +52,14 @@ type situation struct {
 // next decides. It returns the step that is left, or the fault with which the
 // request is to be answered. It looks at nothing but s.
 func next(s situation) (Step, error) {
-	hinted := s.request.Hinted
 	switch {
 	case s.denied:
 		return "", errAccessDenied.Saying("the person declined")
 	case s.session.UserID == "":
 		return s.ask(StepSignIn)
-	case hinted != "" && hinted != s.session.UserID && s.chosen():
+	case s.stranger && s.chosen():
 		return "", errLoginRequired.Saying("the person of id_token_hint did not sign in")
-	case hinted != "" && hinted != s.session.UserID:
+	case s.stranger:
 		return s.ask(StepSelect)
 	case s.request.asks(promptSelect) && !s.chosen():
 		return s.ask(StepSelect)

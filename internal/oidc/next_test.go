@@ -45,7 +45,7 @@ func TestNext(t *testing.T) {
 	skip := func(s *situation) { s.client.SkipConsent = true }
 	reauth := func(s *situation) { s.client.ReauthRequired = true }
 	unstored := func(s *situation) { s.created = time.Time{} }
-	hinted := func(id string) func(*situation) { return func(s *situation) { s.request.Hinted = id } }
+	hinted := func(id string) func(*situation) { return func(s *situation) { s.stranger = id != s.session.UserID } }
 	asks := func(scopes ...string) func(*situation) { return func(s *situation) { s.request.Scopes = scopes } }
 	later := func(d time.Duration) func(*situation) { return func(s *situation) { s.now = s.now.Add(d) } }
 

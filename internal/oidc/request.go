@@ -53,7 +53,7 @@ type authRequest struct {
 	LoginHint   string `json:"login_hint,omitempty"`
 	UILocales   string `json:"ui_locales,omitempty"`
 	IDTokenHint string `json:"-"`
-	// Hinted is the user whom IDTokenHint names; nobody's id when it cannot be trusted.
+	// Hinted is the subject that IDTokenHint names; "" when it cannot be trusted.
 	Hinted string `json:"hinted,omitempty"`
 }
 

@@ -43,11 +43,17 @@ func (p *Provider) Userinfo(w http.ResponseWriter, r *http.Request) error {
 	if !slices.Contains(scopes, scopeOpenID) {
 		return errInsufficientScope.Saying("the scope openid is needed")
 	}
-	claims := p.claims(h.pass, h.groups, scopes)
-	claims["sub"] = p.subject(h.client, h.user.ID)
+	claims := p.userinfo(h, scopes)
 	edge.Note(r.Context(), "client", h.client.ID)
 	edge.Note(r.Context(), "user", h.user.ID)
 	return edge.WriteJSON(w, http.StatusOK, claims)
+}
+
+// userinfo is the answer of the endpoint for a grant and what is left of its scopes.
+func (p *Provider) userinfo(h holding, scopes []string) map[string]any {
+	claims := p.claims(h.pass, h.groups, scopes, h.grant.Claims.Userinfo)
+	claims["sub"] = p.subject(h.client, h.user.ID)
+	return claims
 }
 
 // bearerToken is the access token of a request: from the header, or from the form of a
