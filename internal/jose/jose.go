@@ -82,6 +82,9 @@ var schemes = map[Alg]*scheme{
 	EdDSA: {kind: okp, hash: crypto.SHA512},
 }
 
+// Algs are all algorithms of this package, the usual ones first.
+var Algs = []Alg{RS256, PS256, ES256, EdDSA, RS384, RS512, PS384, PS512, ES384, ES512}
+
 // Known reports whether alg is an algorithm of this package.
 func (alg Alg) Known() bool { return schemes[alg] != nil }
 

@@ -16,7 +16,7 @@ import (
 // Header is what a verified token says about itself.
 type Header struct {
 	Alg Alg
-	// KeyID is never empty.
+	// KeyID is empty only where Want allows that.
 	KeyID string
 	// Typ is in lower case and without "application/" (RFC 7515 §4.1.9). It is
 	// empty only where Want allows that.
@@ -31,6 +31,9 @@ type Want struct {
 	// "application/"; "" allows a token without one. It keeps a token of one
 	// kind from being used as another (RFC 8725 §3.11).
 	Typs []string
+	// Unnamed lets a token name no key: the kid is "" then. Others than we may have one
+	// key and no name for it (OpenID Connect Core §10.1).
+	Unnamed bool
 	// Keys returns the key named kid for alg, or nil. It is asked last of all,
 	// when everything but the signature is known to be in order.
 	Keys func(kid string, alg Alg) crypto.PublicKey
@@ -56,7 +59,7 @@ var forbidden = [...]string{"crit", "jwk", "jku", "x5u", "x5c", "b64", "enc", "z
 // audience and issuer are the caller's to check.
 //
 // It refuses the JSON serialisation, every encoding but canonical base64url,
-// "none" and HMAC (they have no Alg), a token without kid, keys or their
+// "none" and HMAC (they have no Alg), a token without kid unless want allows it, keys or their
 // addresses inside the header, and members that appear twice.
 func Verify(token string, want Want) (Header, json.RawMessage, error) {
 	header, payload, err := verify(token, want)
@@ -67,13 +70,9 @@ func Verify(token string, want Want) (Header, json.RawMessage, error) {
 }
 
 func verify(token string, want Want) (Header, json.RawMessage, error) {
-	if len(token) > MaxToken {
-		return Header{}, nil, errors.New("too long")
-	}
-	head, rest, ok := strings.Cut(token, ".")
-	body, tail, ok2 := strings.Cut(rest, ".")
-	if !ok || !ok2 || head == "" || body == "" || tail == "" || len(head) > maxHeader {
-		return Header{}, nil, errors.New("not a compact JWS")
+	head, body, tail, err := split(token)
+	if err != nil {
+		return Header{}, nil, err
 	}
 	header, s, err := readHeader(head, want)
 	if err != nil {
@@ -106,10 +105,62 @@ func verify(token string, want Want) (Header, json.RawMessage, error) {
 	return header, payload, nil
 }
 
+// Peek reads the header and the payload of a JWS that nobody has verified: to find out
+// whose keys it has to be verified with, and for nothing else. It refuses what Verify
+// refuses whatever it wants, but for the kid, which may be missing.
+func Peek(token string) (Header, json.RawMessage, error) {
+	head, body, _, err := split(token)
+	if err != nil {
+		return Header{}, nil, fmt.Errorf("%w: %w", ErrInvalid, err)
+	}
+	header, err := parseHeader(head)
+	if err != nil {
+		return Header{}, nil, fmt.Errorf("%w: %w", ErrInvalid, err)
+	}
+	payload, err := decode(body)
+	if err == nil {
+		err = strict(payload)
+	}
+	if err != nil {
+		return Header{}, nil, fmt.Errorf("%w: payload: %w", ErrInvalid, err)
+	}
+	return header, payload, nil
+}
+
+// split is the three parts of a compact JWS.
+func split(token string) (head, body, tail string, err error) {
+	if len(token) > MaxToken {
+		return "", "", "", errors.New("too long")
+	}
+	head, rest, ok := strings.Cut(token, ".")
+	body, tail, ok2 := strings.Cut(rest, ".")
+	if !ok || !ok2 || head == "" || body == "" || tail == "" || len(head) > maxHeader {
+		return "", "", "", errors.New("not a compact JWS")
+	}
+	return head, body, tail, nil
+}
+
 func readHeader(segment string, want Want) (Header, *scheme, error) {
+	h, err := parseHeader(segment)
+	if err != nil {
+		return Header{}, nil, err
+	}
+	s := schemes[h.Alg]
+	switch {
+	case s == nil || !slices.Contains(want.Algs, h.Alg):
+		return Header{}, nil, fmt.Errorf("alg %q is not accepted here", h.Alg)
+	case h.KeyID == "" && !want.Unnamed:
+		return Header{}, nil, errors.New("no kid")
+	case !slices.Contains(want.Typs, h.Typ):
+		return Header{}, nil, fmt.Errorf("typ %q is not accepted here", h.Typ)
+	}
+	return h, s, nil
+}
+
+func parseHeader(segment string) (Header, error) {
 	plain, err := decode(segment)
 	if err != nil {
-		return Header{}, nil, fmt.Errorf("header: %w", err)
+		return Header{}, fmt.Errorf("header: %w", err)
 	}
 	var alg, kid, typ string
 	err = walk(plain, func(name string, value []byte) (err error) {
@@ -128,19 +179,9 @@ func readHeader(segment string, want Want) (Header, *scheme, error) {
 		return err
 	})
 	if err != nil {
-		return Header{}, nil, fmt.Errorf("header: %w", err)
+		return Header{}, fmt.Errorf("header: %w", err)
 	}
-	h := Header{Alg: Alg(alg), KeyID: kid, Typ: strings.TrimPrefix(strings.ToLower(typ), "application/")}
-	s := schemes[h.Alg]
-	switch {
-	case s == nil || !slices.Contains(want.Algs, h.Alg):
-		return Header{}, nil, fmt.Errorf("alg %q is not accepted here", alg)
-	case kid == "":
-		return Header{}, nil, errors.New("no kid")
-	case !slices.Contains(want.Typs, h.Typ):
-		return Header{}, nil, fmt.Errorf("typ %q is not accepted here", typ)
-	}
-	return h, s, nil
+	return Header{Alg: Alg(alg), KeyID: kid, Typ: strings.TrimPrefix(strings.ToLower(typ), "application/")}, nil
 }
 
 // text reads a member that is a string, short and not empty.

@@ -49,7 +49,7 @@ func first(tx *db.Tx, h holding, nonce string) issue {
 	i := issue{holding: h, scopes: g.Scopes, nonce: nonce, at: tx.Now()}
 	var hash []byte
 	g.ExpiresAt = tx.Now().Add(c.AccessTokenFor)
-	if c.RefreshIssue == RefreshAlways || slices.Contains(g.Scopes, scopeOffline) {
+	if c.uses(grantTypeRefresh) && (c.RefreshIssue == RefreshAlways || slices.Contains(g.Scopes, scopeOffline)) {
 		i.refresh = secret.Token()
 		hash, g.RefreshAt, g.ExpiresAt = secret.Hash(i.refresh), tx.Now(), g.ends(c, tx.Now())
 	}

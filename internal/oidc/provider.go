@@ -69,6 +69,8 @@ type Provider struct {
 	signin    *signin.SignIn
 	master    *secret.Master
 	outbound  *outbound.Client
+	// documents are those of elsewhere that are kept for a while: keys, metadata.
+	documents *outbound.Documents
 	keys      *Keyring
 	metadata  *document
 
@@ -90,6 +92,7 @@ func New(c Config) (*Provider, error) {
 	if p.outbound = c.Outbound; p.outbound == nil {
 		p.outbound = outbound.New(outbound.Config{})
 	}
+	p.documents = outbound.NewDocuments(p.outbound)
 	if p.internalURL == "" {
 		p.internalURL = p.issuer
 	}

@@ -24,6 +24,7 @@ var (
 type tokenRequest struct {
 	credentials credentials
 	grant       grantType
+	grantName   string // its grant_type
 
 	code        string
 	redirectURI string
@@ -50,8 +51,8 @@ type grantType struct {
 // grantTypes are the grants there are. The password of a person is none of them
 // (RFC 9700 §2.4).
 var grantTypes = map[string]grantType{
-	"authorization_code": {parseCodeGrant, (*Provider).redeemCode},
-	"refresh_token":      {parseRefreshGrant, (*Provider).redeemRefresh},
+	grantTypeCode:    {parseCodeGrant, (*Provider).redeemCode},
+	grantTypeRefresh: {parseRefreshGrant, (*Provider).redeemRefresh},
 }
 
 // Token is POST /api/oidc/token (RFC 6749 §3.2).
@@ -77,11 +78,17 @@ func (p *Provider) token(r *http.Request) (*tokenAnswer, error) {
 	q.by = audit.From(ctx)
 	q.by.Via = "api"
 	edge.Note(ctx, "client", q.credentials.clientID)
+	if q.credentials, err = p.prove(ctx, q.credentials); err != nil {
+		return nil, err
+	}
 	var given issue
 	err = p.db.Write(ctx, func(tx *db.Tx) error {
 		c, err := p.authenticate(tx, q.credentials, q.by)
 		if err != nil {
 			return err
+		}
+		if !c.uses(q.grantName) {
+			return errUnauthorizedClient.Saying("the client may not use this grant_type")
 		}
 		given, err = q.grant.redeem(p, tx, c, q)
 		return err
@@ -99,13 +106,12 @@ func parseToken(h http.Header, form url.Values) (*tokenRequest, error) {
 	if err := edge.Single(form, "resource", "audience"); err != nil {
 		return nil, err
 	}
-	q := &tokenRequest{}
-	name := form.Get("grant_type")
-	if name == "" {
+	q := &tokenRequest{grantName: form.Get("grant_type")}
+	if q.grantName == "" {
 		return nil, errInvalidRequest.Saying("grant_type is missing")
 	}
 	var known bool
-	if q.grant, known = grantTypes[name]; !known {
+	if q.grant, known = grantTypes[q.grantName]; !known {
 		return nil, errUnsupportedGrantType.Saying("grant_type can be authorization_code or refresh_token")
 	}
 	var err error

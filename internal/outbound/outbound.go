@@ -148,6 +148,10 @@ func (o *Client) Do(ctx context.Context, q Request) (Answer, error) {
 	return Answer{res.StatusCode, res.Header, read}, nil
 }
 
+// Check says whether an address may be asked by its form: https, or http where the
+// host is one of Config.Private. Where its name leads is seen only when it is asked.
+func (o *Client) Check(address string) error { return o.check(address, false) }
+
 // check looks at the form of an address, before any name is resolved.
 func (o *Client) check(address string, insecure bool) error {
 	u, err := url.Parse(address)

@@ -30,7 +30,7 @@ type Door struct {
 
 // clocks are the packages that may look at a clock. All others take the
 // instant of their transaction.
-const clocks = "db edge jobs"
+const clocks = "db edge jobs outbound"
 
 // House is the plan of this project.
 var House = Plan{
