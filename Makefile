@@ -2,12 +2,13 @@
 # make run      runs the server at http://localhost:1411
 # make bench    measures the server and prints tables; see docs/benchmarks.md
 # make kill-test  kills the server 100 times and looks for what is lost; see test/kill
+# make parties  lets relying parties of others sign in; see docs/relying-parties.md
 # make golden   writes the golden files anew; look at the difference before you commit it
 
 GO      ?= go
 VERSION ?= $(shell git describe --tags --always --dirty 2>/dev/null || echo unknown)
 
-.PHONY: all run build check test short race bench kill-test golden fmt clean
+.PHONY: all run build check test short race bench kill-test parties golden fmt clean
 
 all: check test
 
@@ -38,6 +39,9 @@ bench: build
 # KILLS, KILL_SEED, KILL_POSTGRES: see test/kill/doc.go.
 kill-test:
 	KILLS=$(or $(KILLS),100) TEST_POSTGRES='$(KILL_POSTGRES)' $(GO) test -count=1 -v -timeout 60m -run '$(if $(KILL_POSTGRES),Kill,Kill/sqlite)' ./test/kill
+
+parties:
+	@test/parties.sh
 
 golden:
 	@test/golden.sh

@@ -46,6 +46,7 @@ known_holes() {
 step 'gofmt' formatted
 step 'go mod tidy' $go mod tidy -diff
 step 'go vet' $go vet ./...
+step 'go vet of make parties' $go vet -tags parties ./test/browser
 step 'staticcheck' $go tool staticcheck ./...
 known_holes
 step 'architecture' $go test ./test/architecture

@@ -13,6 +13,7 @@ import (
 	"os"
 	"os/exec"
 	"path/filepath"
+	"slices"
 	"strings"
 	"sync"
 	"testing"
@@ -104,11 +105,14 @@ func fetchAxe(dir string) (string, error) {
 
 // A server is one running program with a state of its own.
 type server struct {
-	URL string // http://localhost:PORT, the APP_URL
+	URL string // the APP_URL: http://localhost:PORT, or what stands before that
 	Dir string // its working directory
-	dsn string
-	cmd *exec.Cmd
-	log *buffer
+	// port is where the program listens, and extra what its environment says beside.
+	port  string
+	extra []string
+	dsn   string
+	cmd   *exec.Cmd
+	log   *buffer
 }
 
 // buffer is a log that many goroutines may write and read.
@@ -194,7 +198,12 @@ func freePort(t *testing.T) string {
 func start(t *testing.T, dsn string) *server {
 	t.Helper()
 	port := freePort(t)
-	s := &server{URL: "http://localhost:" + port, Dir: t.TempDir(), dsn: dsn, log: &buffer{}}
+	return (&server{URL: "http://localhost:" + port, port: port, Dir: t.TempDir(), dsn: dsn, log: &buffer{}}).start(t)
+}
+
+// start launches s and stops it when the test ends.
+func (s *server) start(t *testing.T) *server {
+	t.Helper()
 	s.launch(t)
 	t.Cleanup(func() {
 		s.stop()
@@ -207,13 +216,12 @@ func start(t *testing.T, dsn string) *server {
 
 // env is what the program of s is told, beside extra.
 func (s *server) env(extra ...string) []string {
-	u, _ := url.Parse(s.URL)
-	env := []string{"PATH=" + os.Getenv("PATH"), "HOME=" + os.Getenv("HOME"), "HOST=127.0.0.1", "PORT=" + u.Port(),
+	env := []string{"PATH=" + os.Getenv("PATH"), "HOME=" + os.Getenv("HOME"), "HOST=127.0.0.1", "PORT=" + s.port,
 		"APP_URL=" + s.URL, "ENCRYPTION_KEY=" + testKey, "DISABLE_RATE_LIMITING=true"}
 	if s.dsn != "" {
 		env = append(env, "DB_CONNECTION_STRING="+s.dsn)
 	}
-	return append(env, extra...)
+	return slices.Concat(env, s.extra, extra)
 }
 
 // launch starts the program on the state of s.
@@ -225,7 +233,7 @@ func (s *server) launch(t *testing.T, extra ...string) {
 		t.Fatal(err)
 	}
 	for range 400 {
-		res, err := http.Get(s.URL + "/readyz")
+		res, err := http.Get("http://localhost:" + s.port + "/readyz")
 		if err == nil {
 			res.Body.Close()
 			if res.StatusCode < 300 {
@@ -285,6 +293,9 @@ var (
 	browserErr  error
 )
 
+// moreFlags are for the browser of the tests that need them.
+var moreFlags []chromedp.ExecAllocatorOption
+
 // chromium starts the one browser of this test binary.
 func chromium(t *testing.T) context.Context {
 	browserOnce.Do(func() {
@@ -298,6 +309,7 @@ func chromium(t *testing.T) context.Context {
 			chromedp.Flag("disable-quic", true), chromedp.Flag("disable-background-networking", true),
 			chromedp.Flag("disable-component-update", true), chromedp.Flag("disable-sync", true),
 			chromedp.Flag("lang", "en-US"), chromedp.Flag("hide-scrollbars", true))
+		opts = append(opts, moreFlags...)
 		ctx, _ := chromedp.NewExecAllocator(context.Background(), opts...)
 		browserCtx, _ = chromedp.NewContext(ctx)
 		browserErr = chromedp.Do(browserCtx)
