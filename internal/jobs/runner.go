@@ -46,6 +46,11 @@ type Runner struct {
 	subscribers map[string][]string
 	schedules   map[string]time.Duration // kind -> interval
 	purges      []purge
+
+	lanes  map[string]*Lane // kind -> its own
+	shared *Lane            // of all other kinds
+	room   sync.Mutex       // guards how busy lanes are
+	freed  chan struct{}    // something comes out when a lane has room again
 }
 
 type purge struct {
@@ -55,7 +60,8 @@ type purge struct {
 
 // New returns a Runner over d that knows no kind of job yet.
 func New(d *db.DB) *Runner {
-	r := &Runner{d: d, handlers: map[string]Handler{}, subscribers: map[string][]string{}, schedules: map[string]time.Duration{}}
+	r := &Runner{d: d, handlers: map[string]Handler{}, subscribers: map[string][]string{}, schedules: map[string]time.Duration{},
+		lanes: map[string]*Lane{}, shared: &Lane{AtOnce: workers}, freed: make(chan struct{}, 1)}
 	r.handlers[publication] = nil // done as it is claimed
 	return r
 }
@@ -121,14 +127,15 @@ func (r *Runner) Run(ctx context.Context) {
 	if every == 0 {
 		every = poll
 	}
-	kinds := r.kinds()
-	slots := make(chan struct{}, workers)
 	planted := false
 	for ctx.Err() == nil {
-		select {
-		case slots <- struct{}{}:
-		case <-ctx.Done():
-			return
+		kinds := r.kinds()
+		if len(kinds) == 0 {
+			select {
+			case <-r.freed:
+			case <-ctx.Done():
+			}
+			continue
 		}
 		wait := every
 		err := r.plant(ctx, &planted)
@@ -140,13 +147,14 @@ func (r *Runner) Run(ctx context.Context) {
 			slog.ErrorContext(ctx, "jobs cannot be read", "err", err)
 		}
 		if j != nil {
+			l := r.laneOf(j.Kind)
+			r.occupy(l, 1)
 			running.Go(func() {
-				defer func() { <-slots }()
+				defer r.occupy(l, -1)
 				r.do(ctx, *j)
 			})
 			continue
 		}
-		<-slots
 		if wait <= 0 {
 			continue
 		}
@@ -154,19 +162,40 @@ func (r *Runner) Run(ctx context.Context) {
 		select {
 		case <-ctx.Done():
 		case <-r.d.Bell(bell):
+		case <-r.freed:
 		case <-t.C:
 		}
 		t.Stop()
 	}
 }
 
-// kinds are the kinds that this process can do, as arguments of a statement.
+// kinds are the kinds that this process can do now, as arguments of a statement: those
+// of lanes with room.
 func (r *Runner) kinds() []any {
+	r.room.Lock()
+	defer r.room.Unlock()
 	var all []any
 	for _, k := range slices.Sorted(maps.Keys(r.handlers)) {
-		all = append(all, k)
+		if l := r.laneOf(k); l.busy < l.AtOnce {
+			all = append(all, k)
+		}
 	}
 	return all
+}
+
+// occupy notes that n more jobs run in a lane. One that was full has room again: there
+// may be work of its kinds that nobody looked for.
+func (r *Runner) occupy(l *Lane, n int) {
+	r.room.Lock()
+	defer r.room.Unlock()
+	full := l.busy >= l.AtOnce
+	l.busy += n
+	if full && l.busy < l.AtOnce {
+		select {
+		case r.freed <- struct{}{}:
+		default:
+		}
+	}
 }
 
 // plant makes the rows of the schedules, once.
@@ -231,7 +260,8 @@ func (r *Runner) next(ctx context.Context, kinds []any, every time.Duration) (*J
 // do runs a claimed job and writes down what became of it.
 func (r *Runner) do(ctx context.Context, j Job) {
 	started := time.Now()
-	runCtx, cancel := context.WithTimeout(ctx, longest)
+	most := r.tries(j.Kind)
+	runCtx, cancel := context.WithTimeout(context.WithValue(ctx, tryKey{}, try{j.Tries, most}), longest)
 	held := make(chan Job, 1)
 	beating, stopBeating := context.WithCancel(runCtx)
 	go func() { held <- r.hold(beating, j, cancel) }()
@@ -240,6 +270,7 @@ func (r *Runner) do(ctx context.Context, j Job) {
 	j = <-held
 	cancel()
 
+	wait, off := putOff(err)
 	ending, cancel := context.WithTimeout(context.WithoutCancel(ctx), finishing)
 	defer cancel()
 	wrote := r.d.Write(ending, func(tx *db.Tx) error {
@@ -250,23 +281,25 @@ func (r *Runner) do(ctx context.Context, j Job) {
 			done(tx, j)
 		case ctx.Err() != nil: // the process stops: that is not the job's fault
 			giveBack(tx, j)
+		case off:
+			again(tx, j, uneven(wait), j.Tries-1, nil)
 		case j.scheduled:
 			again(tx, j, min(backoff(j.Tries), r.schedules[j.Kind]), j.Tries, err)
-		case j.Tries >= maxTries:
+		case j.Tries >= most:
 			rest(tx, j, err)
 		default:
-			again(tx, j, backoff(j.Tries), j.Tries, err)
+			again(tx, j, r.wait(j.Kind, j.Tries), j.Tries, err)
 		}
 		return nil
 	})
 	if wrote != nil { // its claim runs out, then it is run again
 		slog.ErrorContext(ctx, "job result not written", "job", j.ID, "kind", j.Kind, "err", wrote)
 	}
-	if err == nil || ctx.Err() != nil {
+	if err == nil || off || ctx.Err() != nil {
 		return
 	}
 	level := slog.LevelWarn
-	if j.Tries >= maxTries {
+	if j.Tries >= most {
 		level = slog.LevelError
 	}
 	slog.Log(ctx, level, "job failed", "job", j.ID, "kind", j.Kind, "tries", j.Tries, "took", time.Since(started), "err", err)
@@ -322,5 +355,8 @@ func backoff(tries int) time.Duration {
 	for range tries - 1 {
 		wait = min(3*wait, maxWait)
 	}
-	return wait - wait/10 + rand.N(wait/5)
+	return uneven(wait)
 }
+
+// uneven is wait, give or take a tenth.
+func uneven(wait time.Duration) time.Duration { return wait - wait/10 + rand.N(wait/5) }
