@@ -66,6 +66,8 @@ var (
 	NewClientAuthorization = declare(ofApps, "NEW_CLIENT_AUTHORIZATION")
 	ConsentRevoked         = declare(ofApps, "consent.revoked")
 	GrantRevoked           = declare(ofApps, "grant.revoked")
+	LogoutDelivered        = declare(ofApps, "logout.delivered")
+	LogoutFailed           = declare(ofApps, "logout.failed")
 
 	AccountCreated    = declare(ofPeople, "ACCOUNT_CREATED")
 	UserEdited        = declare(ofPeople, "user.edited")

@@ -201,7 +201,7 @@ func doorOf(tx *db.Tx, clientID, userID, sessionID string) (door, error) {
 		SELECT `+clientColumns+`, `+clientLists+`,
 			(SELECT scopes FROM consents WHERE user_id = $2 AND client_id = clients.id),
 			(SELECT last_used_at FROM consents WHERE user_id = $2 AND client_id = clients.id),
-			(SELECT sid FROM session_clients WHERE session_id = $3 AND client_id = clients.id)
+			(SELECT sid FROM session_clients WHERE session_id = $3 AND client_id = clients.id AND ended_at IS NULL)
 		FROM clients WHERE id = $1 AND deleted_at IS NULL`, clientID, userID, sessionID)
 	if errors.Is(err, db.ErrNotFound) {
 		return d, ErrClientUnknown.With("client_id", clientID)
@@ -265,7 +265,7 @@ func (p *Provider) issue(tx *db.Tx, q *authRequest, d door, s *situation, target
 	}
 	sid := d.sid
 	if sid == "" {
-		sid = newSid(tx, s.session.ID, c.ID)
+		sid = newSid(tx, s.session, c.ID)
 	}
 	unexpected := q.Challenge != "" && !c.PKCERequired && !c.PKCESeen
 	if unexpected || now.Sub(c.LastUsedAt) >= lastUsedEvery {
@@ -279,17 +279,6 @@ func (p *Provider) issue(tx *db.Tx, q *authRequest, d door, s *situation, target
 	audit.Record(tx, by.by, audit.Event{Name: event, Object: c.object(), User: s.session.UserID, Client: c.ID,
 		Data: map[string]any{"scopes": q.Scopes}})
 	return outcome{answer: p.success(q, target, code)}
-}
-
-// newSid names a session to a client. Each client knows it by another name, so that
-// clients cannot put together who visits them (OpenID Connect Back-Channel Logout §2.1).
-func newSid(tx *db.Tx, sessionID, clientID string) string {
-	sid, now := secret.ID(), tx.Now()
-	tx.One([]any{&sid}, `
-		INSERT INTO session_clients (session_id, client_id, sid, created_at) VALUES ($1, $2, $3, $4)
-		ON CONFLICT (session_id, client_id) DO UPDATE SET created_at = session_clients.created_at RETURNING sid`,
-		sessionID, clientID, sid, db.Time(&now))
-	return sid
 }
 
 // refuse is the outcome of a request that is answered with a fault.

@@ -164,6 +164,9 @@ func (p *Provider) RevokeConsent(ctx context.Context, by audit.Actor, clientID s
 		// A yes that waits for its answer is taken back with the rest.
 		tx.Do(`UPDATE authorizations SET consent_by = NULL, consented_at = NULL WHERE client_id = $1 AND consent_by = $2 AND done_at IS NULL`,
 			clientID, by.UserID)
+		if _, err := endSids(tx, `user_id = $3 AND client_id = $4`, by.UserID, clientID); err != nil {
+			return err
+		}
 		audit.Record(tx, by, audit.Event{Name: audit.ConsentRevoked, Object: c.object(), User: by.UserID, Client: c.ID,
 			Before: map[string]any{"scopes": scopes}, Data: map[string]any{"grants": ended}})
 		jobs.Publish(tx, "consent.revoked", by.UserID+" "+c.ID)

@@ -191,13 +191,6 @@ func revokeSessionGrants(tx *db.Tx, sessionID string) {
 
 // grantWork tells r what is to be done about grants beside requests.
 func (p *Provider) grantWork(r *jobs.Runner) {
-	r.Handle("oidc.session_ended", func(ctx context.Context, sessionID string) error {
-		return p.db.Write(ctx, func(tx *db.Tx) error {
-			revokeSessionGrants(tx, sessionID)
-			return nil
-		})
-	})
-	r.Subscribe("session.ended", "oidc.session_ended")
 	r.Handle("oidc.user_purged", p.userPurged)
 	r.Subscribe("user.purged", "oidc.user_purged")
 	r.Purge("oidc.grants", sweepGrants)

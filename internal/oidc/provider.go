@@ -76,6 +76,8 @@ type Provider struct {
 
 	issuer      string
 	internalURL string
+	// farewells are the ends that clients are being told of by this process.
+	farewells farewells
 	// insecure lets http addresses be used beyond loopback.
 	insecure bool
 }
@@ -112,6 +114,7 @@ const keepEnded = 24 * time.Hour
 // Work tells r what the provider does beside requests.
 func (p *Provider) Work(r *jobs.Runner) {
 	p.grantWork(r)
+	p.logoutWork(r)
 	r.Purge("authorizations", purgeAuthorizations)
 }
 

@@ -187,6 +187,21 @@ func SessionAlive(tx *db.Tx, id string) (Session, error) {
 	return s, err
 }
 
+// EndedSession reads a session that has ended, for who deals with what is left of it, or
+// ErrNoSession when it goes on or is no longer known.
+func EndedSession(tx *db.Tx, id string) (Session, error) {
+	var s Session
+	err := tx.One(s.fields(), `SELECT `+sessionColumns+` FROM sessions WHERE id = $1 AND ended_at IS NOT NULL`, id)
+	if errors.Is(err, db.ErrNotFound) {
+		return Session{}, ErrNoSession
+	}
+	return s, err
+}
+
+// RanOut reports whether an ended session had run out when somebody noted its end: nobody
+// wanted it to end then.
+func (s *Session) RanOut() bool { return !s.EndedAt.Before(s.ExpiresAt) }
+
 // sessionEnd is when a session that is seen now dies if it is not seen again.
 func sessionEnd(created, now time.Time, idle time.Duration) time.Time {
 	end := now.Add(idle)

@@ -62,7 +62,7 @@ var marks = map[audit.Name]mark{
 	audit.PasskeyAdded: {"passkey", ""}, audit.PasskeyRenamed: {"edit", ""}, audit.PasskeyRemoved: {"trash", ""},
 
 	audit.ClientAuthorization: {"arrow", "ok"}, audit.NewClientAuthorization: {"check", "ok"}, audit.ConsentRevoked: {"x", ""},
-	audit.GrantRevoked: {"x", ""},
+	audit.GrantRevoked: {"x", ""}, audit.LogoutDelivered: {"signout", ""}, audit.LogoutFailed: {"alert", "warn"},
 
 	audit.AccountCreated: {"plus", ""}, audit.UserEdited: {"user", ""}, audit.UserProfileEdited: {"id", ""}, audit.UserLookEdited: {"drop", ""},
 	audit.UserClaimsEdited: {"code", ""}, audit.UserGroupsEdited: {"users", ""}, audit.UserSignedOut: {"signout", "warn"},

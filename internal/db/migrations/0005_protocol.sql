@@ -106,3 +106,9 @@ CREATE TABLE registration_tokens (
     expires_at   BIGINT,
     last_used_at BIGINT
 );
+
+-- ends of sessions (OpenID Connect Back-Channel Logout)
+ALTER TABLE session_clients ADD COLUMN user_id TEXT NOT NULL DEFAULT '';
+ALTER TABLE session_clients ADD COLUMN ended_at BIGINT;
+ALTER TABLE session_clients ADD COLUMN told TEXT NOT NULL DEFAULT '';
+CREATE INDEX session_clients_user ON session_clients (user_id);
