@@ -34,6 +34,7 @@ func (a *App) protocol() []edge.Route {
 		{Pattern: "GET /authorize/next", Access: edge.Public, Surface: edge.Page, Handler: p.Next},
 
 		{Pattern: "POST /api/oidc/token", Access: edge.Protocol, Surface: edge.OAuth, Limit: edge.LimitToken, CORS: true, Handler: p.Token},
+		{Pattern: "POST /api/oidc/device/authorize", Access: edge.Protocol, Surface: edge.OAuth, Limit: edge.LimitToken, CORS: true, Handler: p.DeviceAuthorize},
 		{Pattern: "GET /api/oidc/userinfo", Access: edge.Protocol, Surface: edge.Bearer, CORS: true, Handler: p.Userinfo},
 		{Pattern: "POST /api/oidc/userinfo", Access: edge.Protocol, Surface: edge.Bearer, CORS: true, Handler: p.Userinfo},
 		{Pattern: "GET /api/oidc/end-session", Access: edge.Protocol, Surface: edge.Page, Handler: p.EndSession},

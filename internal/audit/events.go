@@ -64,6 +64,10 @@ var (
 
 	ClientAuthorization    = declare(ofApps, "CLIENT_AUTHORIZATION")
 	NewClientAuthorization = declare(ofApps, "NEW_CLIENT_AUTHORIZATION")
+	DeviceAuthorization    = declare(ofApps, "DEVICE_CODE_AUTHORIZATION")
+	NewDeviceAuthorization = declare(ofApps, "NEW_DEVICE_CODE_AUTHORIZATION")
+	DeviceDeclined         = declare(ofApps, "device.declined")
+	TokenExchanged         = declare(ofApps, "token.exchanged")
 	ConsentRevoked         = declare(ofApps, "consent.revoked")
 	GrantRevoked           = declare(ofApps, "grant.revoked")
 	LogoutDelivered        = declare(ofApps, "logout.delivered")
@@ -94,6 +98,8 @@ var (
 	ClientDeleted       = declare(ofClients, "client.deleted")
 	ClientSecretAdded   = declare(ofClients, "client.secret_added")
 	ClientSecretRemoved = declare(ofClients, "client.secret_removed")
+	ExchangeAllowed     = declare(ofClients, "token_exchange.allowed")
+	ExchangeForbidden   = declare(ofClients, "token_exchange.forbidden")
 
 	SettingsEdited = declare(ofSystem, "settings.edited")
 	AuditExported  = declare(ofSystem, "audit.exported")

@@ -23,6 +23,7 @@ const (
 	LimitSignIn    = "sign-in"
 	LimitStepUp    = "step-up"
 	LimitLoginCode = "login-code"
+	LimitUserCode  = "user-code"
 	LimitToken     = "token"
 )
 
@@ -39,6 +40,7 @@ var classes = map[string]class{
 	LimitSignIn:    {every: 5 * time.Second, burst: 10, sensitive: true},
 	LimitStepUp:    {every: 10 * time.Second, burst: 5, sensitive: true},
 	LimitLoginCode: {every: 10 * time.Second, burst: 5, sensitive: true},
+	LimitUserCode:  {every: 5 * time.Second, burst: 10, sensitive: true},
 	LimitToken:     {every: time.Second / 50, burst: 200},
 }
 

@@ -116,6 +116,7 @@ func (p *Provider) Work(r *jobs.Runner) {
 	p.grantWork(r)
 	p.logoutWork(r)
 	r.Purge("authorizations", purgeAuthorizations)
+	r.Purge("oidc.device_codes", purgeDevices)
 }
 
 func purgeAuthorizations(tx *db.Tx, limit int) (int64, error) {

@@ -34,6 +34,8 @@ type tokenRequest struct {
 	// scopes narrow what a refresh gives; nil is all of it.
 	scopes []string
 
+	deviceCode string
+
 	// by is who is asking, for the audit log and the counters of guesses.
 	by audit.Actor
 }
@@ -53,6 +55,7 @@ type grantType struct {
 var grantTypes = map[string]grantType{
 	grantTypeCode:    {parseCodeGrant, (*Provider).redeemCode},
 	grantTypeRefresh: {parseRefreshGrant, (*Provider).redeemRefresh},
+	grantTypeDevice:  {parseDeviceGrant, (*Provider).redeemDevice},
 }
 
 // Token is POST /api/oidc/token (RFC 6749 §3.2).

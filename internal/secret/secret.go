@@ -111,3 +111,24 @@ func (Text) MarshalText() ([]byte, error) { return []byte(hidden), nil }
 
 // MarshalJSON hides the secret from encoding/json.
 func (Text) MarshalJSON() ([]byte, error) { return []byte(`"` + hidden + `"`), nil }
+
+// letters is the base 20 of RFC 8628 §6.1: consonants alone, so that a code spells no
+// word, and none that looks like a digit or like another one.
+const letters = "BCDFGHJKLMNPQRSTVWXZ"
+
+// Letters returns n letters (4.3 bits each) that a person can copy from one screen to
+// another. It is stored as a MAC, because it is short enough to be guessed.
+func Letters(n int) string {
+	b := make([]byte, 0, n)
+	for one := make([]byte, 1); len(b) < n; {
+		rand.Read(one)
+		// 240 is the greatest multiple of 20 in a byte: beyond it some would come more often.
+		if one[0] < 240 {
+			b = append(b, letters[int(one[0])%len(letters)])
+		}
+	}
+	return string(b)
+}
+
+// IsLetters says whether s could have come from Letters.
+func IsLetters(s string) bool { return strings.Trim(s, letters) == "" }

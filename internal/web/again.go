@@ -2,6 +2,7 @@ package web
 
 import (
 	"net/http"
+	"strings"
 
 	"pocketid/internal/edge"
 	"pocketid/internal/signin"
@@ -28,9 +29,10 @@ type againPage struct {
 	Deny     string
 }
 
-// purposeOf is what a proof is for: to go on to an application, or to change passkeys.
+// purposeOf is what a proof is for: to go on to an application or let a device in, or to
+// change passkeys.
 func purposeOf(target string) string {
-	if waitingID(target) != "" {
+	if waitingID(target) != "" || target == devicePath || strings.HasPrefix(target, devicePath+"?") {
 		return signin.PurposeAuthorize
 	}
 	return signin.PurposePasskeys

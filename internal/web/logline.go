@@ -63,6 +63,8 @@ var marks = map[audit.Name]mark{
 
 	audit.ClientAuthorization: {"arrow", "ok"}, audit.NewClientAuthorization: {"check", "ok"}, audit.ConsentRevoked: {"x", ""},
 	audit.GrantRevoked: {"x", ""}, audit.LogoutDelivered: {"signout", ""}, audit.LogoutFailed: {"alert", "warn"},
+	audit.DeviceAuthorization: {"tv", "ok"}, audit.NewDeviceAuthorization: {"tv", "ok"},
+	audit.DeviceDeclined: {"x", "warn"}, audit.TokenExchanged: {"sync", ""},
 
 	audit.AccountCreated: {"plus", ""}, audit.UserEdited: {"user", ""}, audit.UserProfileEdited: {"id", ""}, audit.UserLookEdited: {"drop", ""},
 	audit.UserClaimsEdited: {"code", ""}, audit.UserGroupsEdited: {"users", ""}, audit.UserSignedOut: {"signout", "warn"},
@@ -74,6 +76,7 @@ var marks = map[audit.Name]mark{
 
 	audit.ClientCreated: {"plus", ""}, audit.ClientEdited: {"settings", ""}, audit.ClientDeleted: {"trash", "bad"},
 	audit.ClientSecretAdded: {"key", ""}, audit.ClientSecretRemoved: {"key", ""},
+	audit.ExchangeAllowed: {"sync", ""}, audit.ExchangeForbidden: {"sync", ""},
 
 	audit.SettingsEdited: {"settings", ""}, audit.AuditExported: {"download", ""}, audit.KeyPublished: {"key", ""}, audit.KeyHastened: {"key", ""},
 	audit.KeyActivated: {"key", ""}, audit.KeyRetired: {"key", ""}, audit.KeyCompromised: {"alert", "bad"},

@@ -86,6 +86,7 @@ func (x *Web) Routes() []edge.Route {
 		x.codeRoutes(),
 		x.setupRoutes(),
 		x.consentRoutes(),
+		x.deviceRoutes(),
 		x.logoutRoutes(),
 		x.accountRoutes(),
 		x.allowedRoutes(),

@@ -24,6 +24,10 @@ var ways = map[string]string{
 	"Authorize": "asks", "Next": "asks", "Token": "asks", "Userinfo": "asks",
 	"Waiting": "asks", "Allow": "asks", "Deny": "asks", "SelectAccount": "asks",
 
+	"OpenDevice": "asks", "DeviceQuestion": "asks", "AllowDevice": "asks", "DenyDevice": "asks",
+
+	"DeviceAuthorize": "nobody is there yet: the person comes with the code that it makes",
+
 	"Allowed":        "it tells people alone what they allowed themselves, so that they can take it back",
 	"RevokeConsent":  "who may take nothing may still take back",
 	"EndSession":     "signing out is refused to nobody, and the client learns nothing by it",
