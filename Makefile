@@ -3,12 +3,13 @@
 # make bench    measures the server and prints tables; see docs/benchmarks.md
 # make kill-test  kills the server 100 times and looks for what is lost; see test/kill
 # make parties  lets relying parties of others sign in; see docs/relying-parties.md
+# make fuzz     runs each fuzz target for FUZZ_TIME (10m); their corpora run with the tests
 # make golden   writes the golden files anew; look at the difference before you commit it
 
 GO      ?= go
 VERSION ?= $(shell git describe --tags --always --dirty 2>/dev/null || echo unknown)
 
-.PHONY: all run build check test short race bench kill-test parties golden fmt clean
+.PHONY: all run build check test short race bench kill-test parties fuzz golden fmt clean
 
 all: check test
 
@@ -42,6 +43,9 @@ kill-test:
 
 parties:
 	@test/parties.sh
+
+fuzz:
+	@test/fuzz.sh
 
 golden:
 	@test/golden.sh
