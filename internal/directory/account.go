@@ -44,6 +44,7 @@ type NewUser struct {
 	ExpiresAt time.Time
 	Locale    string
 	Claims    map[string]any
+	Standard  Standard
 	// Groups are the ids of those that the user is in from the start.
 	Groups []string
 }
@@ -53,7 +54,7 @@ type NewUser struct {
 // taken, it does not say.
 func (n NewUser) Check(s settings.Settings) (u User, err error) {
 	u = User{ID: strings.ToLower(n.ID), Kind: "person", EmailVerified: n.EmailVerified, Admin: n.Admin, Locale: n.Locale,
-		ExpiresAt: n.ExpiresAt.UTC().Truncate(time.Microsecond), Claims: n.Claims, StandardClaims: map[string]any{}}
+		ExpiresAt: n.ExpiresAt.UTC().Truncate(time.Microsecond), Claims: n.Claims}
 	if u.ID != "" && !isUUID(u.ID) {
 		return User{}, ErrIDMalformed
 	}
@@ -76,6 +77,9 @@ func (n NewUser) Check(s settings.Settings) (u User, err error) {
 	}
 	if u.Claims == nil {
 		u.Claims = map[string]any{}
+	}
+	if u.Standard, err = n.Standard.checked(); err != nil {
+		return User{}, err
 	}
 	return u, CheckClaims(u.Claims)
 }

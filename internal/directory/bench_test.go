@@ -76,7 +76,7 @@ func crowd(b *testing.B, d *db.DB, n int) {
 			for i := from; i < min(from+1000, n); i++ {
 				f, l := first[i*7%len(first)], fmt.Sprint(last[i*11%len(last)], i%5000)
 				u := User{ID: fmt.Sprintf("%08d-0000-4000-8000-%012d", i*7919%100_000_000, i), Kind: "person", Username: fmt.Sprintf("user%d", i), Email: fmt.Sprintf("%s.%s.%d@example.org", f, l, i),
-					FirstName: f, LastName: l, DisplayName: f + " " + l, Claims: map[string]any{}, StandardClaims: map[string]any{},
+					FirstName: f, LastName: l, DisplayName: f + " " + l, Claims: map[string]any{},
 					CreatedAt: now.Add(-time.Duration(i) * time.Minute), UpdatedAt: now, Admin: i%20_000 == 0}
 				if i/24%3 > 0 {
 					u.LastSignInAt = now.Add(-time.Duration(i*7919%n) * time.Second)

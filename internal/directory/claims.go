@@ -4,6 +4,7 @@ import (
 	"encoding/json"
 	"maps"
 	"slices"
+	"strings"
 	"unicode/utf8"
 
 	"pocketid/internal/fault"
@@ -23,13 +24,15 @@ const (
 	maxClaimsBytes = 16 << 10
 )
 
-// reservedClaims are the names that the house itself speaks under, so that
-// nobody can say by a claim of their own who somebody is or what they may.
-var reservedClaims = []string{
-	"given_name", "family_name", "name", "email", "email_verified", "preferred_username", "display_name", "groups",
-	"type", "sub", "iss", "aud", "exp", "iat", "auth_time", "nonce", "acr", "amr", "azp", "client_id", "nbf", "jti",
-	"sid", "at_hash", "c_hash", "s_hash", "cnf", "scope", "events", "act", "may_act", "authorization_details",
-}
+// reservedClaims are the names that the house itself speaks under, and those by which a
+// token says something about itself (the registry of RFC 7519 §10.1), so that nobody can
+// say by a claim of their own who somebody is or what they may. What somebody is to an
+// application, like roles and entitlements, is free.
+var reservedClaims = strings.Fields(`
+	name given_name family_name middle_name nickname preferred_username display_name profile picture website gender birthdate
+	zoneinfo locale updated_at email email_verified phone phone_number phone_number_verified address groups type
+	sub iss aud exp nbf iat jti auth_time nonce acr amr azp sid at_hash c_hash s_hash sub_id sub_jwk
+	client_id scope cnf act may_act authorization_details events txn toe _claim_names _claim_sources verified_claims`)
 
 // ReservedClaim says whether the house itself speaks under a name, in whatever case.
 func ReservedClaim(name string) bool { return slices.Contains(reservedClaims, Fold(name)) }

@@ -123,7 +123,7 @@ func (d *Directory) Purge(ctx context.Context, id string) error {
 			return nil
 		}
 		saveUser(tx, &User{ID: u.ID, Kind: u.Kind, Username: u.Username, Email: u.Email, LDAPID: u.LDAPID,
-			Claims: map[string]any{}, StandardClaims: map[string]any{}, CreatedAt: u.CreatedAt,
+			Claims: map[string]any{}, CreatedAt: u.CreatedAt,
 			ValidFrom: u.ValidFrom, DeletedAt: u.DeletedAt})
 		if err := leaveGroups(tx, id); err != nil {
 			return err

@@ -20,6 +20,10 @@ func account(u *User) map[string]any {
 	if len(u.Claims) > 0 {
 		m["claims"] = u.Claims
 	}
+	for _, f := range StandardFields {
+		m[f.recorded()] = f.Of(&u.Standard)
+	}
+	m["phone_number_verified"] = u.Standard.PhoneVerified
 	for name, at := range map[string]time.Time{"disabled_at": u.DisabledAt, "deleted_at": u.DeletedAt,
 		"expires_at": u.ExpiresAt} {
 		if !at.IsZero() {
@@ -32,6 +36,14 @@ func account(u *User) map[string]any {
 		}
 	}
 	return m
+}
+
+// recorded is what f is called in the log, where the picture that lies here has its name.
+func (f StandardField) recorded() string {
+	if f.Name == "picture" {
+		return "picture_url"
+	}
+	return f.Name
 }
 
 // differences are the members of before and after that are not the same.

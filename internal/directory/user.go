@@ -22,19 +22,19 @@ var (
 type User struct {
 	ID string
 	// Kind is "person"; other kinds never sign in.
-	Kind           string
-	Username       string
-	Email          string
-	EmailVerified  bool
-	FirstName      string
-	LastName       string
-	DisplayName    string
-	Admin          bool
-	Locale         string
-	Theme          string
-	Claims         map[string]any
-	StandardClaims map[string]any
-	PictureID      string
+	Kind          string
+	Username      string
+	Email         string
+	EmailVerified bool
+	FirstName     string
+	LastName      string
+	DisplayName   string
+	Admin         bool
+	Locale        string
+	Theme         string
+	Claims        map[string]any
+	Standard      Standard
+	PictureID     string
 	// LDAPID is set when another directory owns the profile.
 	LDAPID  string
 	OwnerID string
@@ -90,7 +90,7 @@ func (u *User) fields() []any {
 	usernameKey, emailKey, displayKey := Fold(u.Username), Fold(u.Email), Fold(u.Name())
 	return []any{&u.ID, &u.Kind, &u.Username, &usernameKey, db.Text(&u.Email), db.Text(&emailKey), &u.EmailVerified,
 		&u.FirstName, &u.LastName, &u.DisplayName, &displayKey, &u.Admin, db.Text(&u.Locale), db.Text(&u.Theme),
-		db.JSON(&u.Claims), db.JSON(&u.StandardClaims), db.Text(&u.PictureID), db.Text(&u.LDAPID), db.Text(&u.OwnerID),
+		db.JSON(&u.Claims), db.JSON(&u.Standard), db.Text(&u.PictureID), db.Text(&u.LDAPID), db.Text(&u.OwnerID),
 		db.Time(&u.ExpiresAt), db.Time(&u.CreatedAt), db.Time(&u.UpdatedAt), db.Time(&u.LastSignInAt),
 		db.Time(&u.ValidFrom), db.Time(&u.DisabledAt), db.Time(&u.DeletedAt)}
 }

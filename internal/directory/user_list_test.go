@@ -91,7 +91,7 @@ func TestUsersAreListed(t *testing.T) {
 			now = tx.Now()
 			for i := range 150 {
 				u := User{ID: fmt.Sprintf("%08d-0000-4000-8000-%012d", random.IntN(1e8), i), Kind: "person", Username: fmt.Sprintf("%s%d", pick("ada lov x ann"), i),
-					FirstName: pick("Ada Ann Árpád Lovisa 李 Élise"), LastName: pick("Lovelace Turing Okafor Weber-Hohenstaufen 伟 A"), Claims: map[string]any{}, StandardClaims: map[string]any{},
+					FirstName: pick("Ada Ann Árpád Lovisa 李 Élise"), LastName: pick("Lovelace Turing Okafor Weber-Hohenstaufen 伟 A"), Claims: map[string]any{},
 					CreatedAt: now.Add(-time.Duration(random.IntN(20)) * time.Hour), UpdatedAt: now, Admin: random.IntN(4) == 0}
 				if random.IntN(5) > 0 {
 					u.Email = u.Username + "@" + pick("example.org ada.example")

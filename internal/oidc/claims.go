@@ -13,13 +13,11 @@ const (
 	scopeOpenID  = "openid"
 	scopeProfile = "profile"
 	scopeEmail   = "email"
+	scopeAddress = "address"
+	scopePhone   = "phone"
 	scopeGroups  = "groups"
 	scopeOffline = "offline_access"
 )
-
-// profileClaims are the claims of the profile scope that a user may have beside
-// those that the house fills in itself (OpenID Connect Core §5.1).
-var profileClaims = []string{"middle_name", "nickname", "profile", "website", "gender", "birthdate", "zoneinfo"}
 
 // claims are what a client with these scopes is told about a user. What is absent
 // is left out: no null, no empty text (OpenID Connect Core §5.3.2).
@@ -54,6 +52,10 @@ func scopeOf(claim string) string {
 	switch claim {
 	case "email", "email_verified":
 		return scopeEmail
+	case "address":
+		return scopeAddress
+	case "phone_number", "phone_number_verified":
+		return scopePhone
 	case "groups":
 		return scopeGroups
 	}
@@ -69,16 +71,18 @@ func (p *Provider) claimsOf(of pass, groups []directory.Group, scopes []string) 
 			customClaims(said, g.Claims)
 		}
 		customClaims(said, u.Claims)
-		for _, name := range profileClaims {
-			say(said, name, u.StandardClaims[name])
+		for _, f := range directory.StandardFields {
+			if scopeOf(f.Claim) == scopeProfile {
+				say(said, f.Claim, f.Of(&u.Standard))
+			}
 		}
 		say(said, "name", cmp.Or(strings.TrimSpace(u.FirstName+" "+u.LastName), u.DisplayName))
 		say(said, "given_name", u.FirstName)
 		say(said, "family_name", u.LastName)
 		say(said, "display_name", u.DisplayName)
 		say(said, "preferred_username", u.Username)
-		say(said, "locale", u.Locale)
-		if u.PictureID != "" {
+		say(said, "locale", strings.ReplaceAll(u.Locale, "_", "-"))        // as BCP 47 has it
+		if u.PictureID != "" && of.client.SubjectType != SubjectPairwise { // its address has the id of the user
 			said["picture"] = p.issuer + "/api/users/" + u.ID + "/profile-picture.png"
 		}
 		if !u.UpdatedAt.IsZero() {
@@ -87,6 +91,14 @@ func (p *Provider) claimsOf(of pass, groups []directory.Group, scopes []string) 
 	}
 	if slices.Contains(scopes, scopeEmail) && u.Email != "" {
 		said["email"], said["email_verified"] = u.Email, u.EmailVerified
+	}
+	if slices.Contains(scopes, scopeAddress) && u.Standard.Address != (directory.Address{}) {
+		address := u.Standard.Address
+		address.Formatted = address.Letter()
+		said["address"] = address
+	}
+	if slices.Contains(scopes, scopePhone) && u.Standard.PhoneNumber != "" {
+		said["phone_number"], said["phone_number_verified"] = u.Standard.PhoneNumber, u.Standard.PhoneVerified
 	}
 	if slices.Contains(scopes, scopeGroups) {
 		names := make([]string, len(groups))

@@ -58,7 +58,7 @@ func TestClaimsOfScopes(t *testing.T) {
 		{"it keeps what is the house's to say", with(ada, func(u *directory.User) {
 			u.Claims = map[string]any{"sub": "root", "email": "x@y", "email_verified": true, "groups": []any{"root"}, "Groups": []any{"root"}, "iss": "x",
 				"preferred_username": "root", "picture": "https://x", "updated_at": "never", "locale": "xx", "nickname": "ace"}
-			u.StandardClaims = map[string]any{"nickname": "lady", "website": "https://ada.example", "birthdate": "1815-12-10", "sub": "root", "phone_number": "1"}
+			u.Standard = directory.Standard{Nickname: "lady", Website: "https://ada.example", Birthdate: "1815-12-10", PhoneNumber: "+1 555 0100"}
 		}), nil, []string{"profile"}, plus(map[string]any{"nickname": "lady", "website": "https://ada.example", "birthdate": "1815-12-10"})},
 		{"it leaves out what is empty", with(ada, func(u *directory.User) {
 			u.Claims = map[string]any{"a": "", "b": nil, "c": false, "d": 0.0}
@@ -67,7 +67,7 @@ func TestClaimsOfScopes(t *testing.T) {
 			[]string{"email"}, map[string]any{"email": "ada@example.test", "email_verified": true}},
 	} {
 		t.Run(test.name, func(t *testing.T) {
-			if got := p.claims(pass{user: test.user}, test.groups, test.scopes, nil); !reflect.DeepEqual(got, test.want) {
+			if got := p.claims(pass{test.user, &Client{}}, test.groups, test.scopes, nil); !reflect.DeepEqual(got, test.want) {
 				t.Errorf("got  %v\nwant %v", got, test.want)
 			}
 		})

@@ -34,7 +34,7 @@ const (
 
 // scopes are the scopes of the house, in the order that pages show them. Others are
 // left out of a grant, as RFC 6749 §3.3 permits.
-var scopes = []string{"openid", "profile", "email", "groups", "offline_access"}
+var scopes = []string{scopeOpenID, scopeProfile, scopeEmail, scopeAddress, scopePhone, scopeGroups, scopeOffline}
 
 // An authRequest is what a client asks of /authorize, read once. It is stored
 // as it is while a person has to act.

@@ -61,8 +61,34 @@ func (s Settings) Checked() (Settings, error) {
 	if s.RelatedOrigins, err = CheckRelatedOrigins(s.RelatedOrigins); err != nil {
 		return s, err
 	}
+	if s.OwnClaimNames, err = checkOwnClaims(s.OwnClaimNames); err != nil {
+		return s, err
+	}
 	s.WebauthnDeniedAAGUIDs, err = CheckDeniedModels(s.WebauthnDeniedAAGUIDs)
 	return s, err
+}
+
+// PersonalClaims are the claims about a person that people can be allowed to change
+// themselves (OpenID Connect Core §5.1), in the order of pages. Names and the e-mail
+// address are the account's own.
+var PersonalClaims = []string{"nickname", "middle_name", "profile", "website", "picture", "birthdate", "gender", "zoneinfo", "phone_number", "address"}
+
+// OwnClaims are those of PersonalClaims that people may change by themselves as it is now.
+func (s Settings) OwnClaims() []string {
+	if !s.AllowOwnAccountEdit {
+		return nil
+	}
+	return s.OwnClaimNames
+}
+
+// checkOwnClaims puts claims into the order of PersonalClaims, each of them once.
+func checkOwnClaims(names []string) ([]string, error) {
+	for _, name := range names {
+		if !slices.Contains(PersonalClaims, name) {
+			return names, ErrChoice.At("userEditableClaims").With("choices", strings.Join(PersonalClaims, ", "))
+		}
+	}
+	return slices.DeleteFunc(slices.Clone(PersonalClaims), func(name string) bool { return !slices.Contains(names, name) }), nil
 }
 
 // checkAppName keeps out what would draw one name as another.

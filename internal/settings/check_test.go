@@ -44,6 +44,7 @@ func TestSettingsThatCannotBe(t *testing.T) {
 		{"another sign-up", func(s *Settings) { s.AllowUserSignups = "yes" }, ErrChoice},
 		{"another TLS", func(s *Settings) { s.SMTPTLS = "ssl" }, ErrChoice},
 		{"an origin that is none", func(s *Settings) { s.RelatedOrigins = []string{"http://a.example"} }, ErrRelatedOrigin},
+		{"a claim that nobody may change", func(s *Settings) { s.OwnClaimNames = []string{"nickname", "email"} }, ErrChoice},
 		{"a model that is none", func(s *Settings) { s.WebauthnDeniedAAGUIDs = []string{"yubikey"} }, ErrDeniedModel},
 	}
 	for _, test := range tests {

@@ -58,7 +58,11 @@ func (v Variable) Default() string {
 	case Sealed:
 		return ""
 	default:
-		return "[]"
+		b, err := json.Marshal(f)
+		if err != nil {
+			panic("settings: a list is always JSON")
+		}
+		return string(b)
 	}
 }
 

@@ -76,6 +76,20 @@ func (Accounts) Of(s Settings) Card {
 	return Accounts{s.AllowOwnAccountEdit, s.RequireUserEmail, s.EmailsVerified}
 }
 
+// Details is what people may say about themselves to applications.
+type Details struct {
+	OwnClaimNames []string `json:"userEditableClaims"`
+}
+
+// On implements Card.
+func (c Details) On(s Settings) Settings {
+	s.OwnClaimNames = c.OwnClaimNames
+	return s
+}
+
+// Of implements Card.
+func (Details) Of(s Settings) Card { return Details{s.OwnClaimNames} }
+
 // Passkeys is what a new passkey has to be, and where else passkeys are used.
 type Passkeys struct {
 	UserVerification string   `json:"webauthnUserVerification"`

@@ -20,6 +20,9 @@ type Settings struct {
 	AccentColor         string `json:"accentColor"`
 	RequireUserEmail    bool   `json:"requireUserEmail"`
 
+	// OwnClaimNames are the claims of PersonalClaims that people may change themselves.
+	OwnClaimNames []string `json:"userEditableClaims"`
+
 	AllowUserSignups          string        `json:"allowUserSignups"` // disabled, withToken, open
 	SignupDefaultUserGroupIDs []string      `json:"signupDefaultUserGroupIDs"`
 	SignupDefaultCustomClaims []SignupClaim `json:"signupDefaultCustomClaims"`
@@ -94,6 +97,7 @@ func Default() Settings {
 		AllowOwnAccountEdit:             true,
 		AccentColor:                     "default",
 		RequireUserEmail:                true,
+		OwnClaimNames:                   []string{"nickname", "middle_name", "profile", "website", "zoneinfo"},
 		AllowUserSignups:                "disabled",
 		SignupDefaultUserGroupIDs:       []string{},
 		SignupDefaultCustomClaims:       []SignupClaim{},

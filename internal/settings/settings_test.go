@@ -103,7 +103,7 @@ func TestNamesAndDefaultsAreThoseThatScriptsKnow(t *testing.T) {
 		"ldapSoftDeleteUsers": `true`, "webauthnUserVerification": `"required"`, "webauthnAllowSyncedPasskeys": `true`,
 		"webauthnAuthenticatorAttachment": `"any"`, "cimdUrlAllowlist": `[]`,
 		// ours
-		"webauthnDeniedAaguids": `[]`, "relatedOrigins": `[]`,
+		"webauthnDeniedAaguids": `[]`, "relatedOrigins": `[]`, "userEditableClaims": `["nickname","middle_name","profile","website","zoneinfo"]`,
 	}
 	b, err := json.Marshal(settings.Default())
 	if err != nil {

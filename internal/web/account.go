@@ -22,6 +22,7 @@ func (x *Web) accountRoutes() []edge.Route {
 	return []edge.Route{
 		page("GET "+accountPath, edge.SignedIn, x.profile),
 		page("POST "+accountPath, edge.SignedIn, x.profileSave),
+		page("POST "+accountPath+"/details", edge.SignedIn, x.detailsSave),
 		page("POST "+accountPath+"/look", edge.SignedIn, x.lookSave),
 
 		page("GET "+passkeysPath, edge.SignedIn, x.passkeys),

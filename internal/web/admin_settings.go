@@ -54,6 +54,9 @@ var settingsCards = []settingsCard{
 		return settings.Accounts{AllowOwnAccountEdit: f.Has("allowOwnAccountEdit"), RequireUserEmail: f.Has("requireUserEmail"),
 			EmailsVerified: f.Has("emailsVerified")}
 	}),
+	cardOf("details", "general", func(f url.Values) settings.Details {
+		return settings.Details{OwnClaimNames: f["userEditableClaims"]}
+	}),
 	cardOf("passkeys", "passkeys", func(f url.Values) settings.Passkeys {
 		return settings.Passkeys{UserVerification: f.Get("webauthnUserVerification"), AllowSynced: f.Has("webauthnAllowSyncedPasskeys"),
 			Attachment: f.Get("webauthnAuthenticatorAttachment"), DeniedAAGUIDs: lines(f.Get("webauthnDeniedAaguids")),
@@ -102,6 +105,7 @@ type settingsPage struct {
 	Minutes         string
 	Origins, Models string
 	Homes           []homePage
+	Details         []detailChoice
 	Accents         []accentChoice
 	Own             string // the colour that is none of ours
 	Picked          string // the name of the colour, "own" when it is none of ours
@@ -118,6 +122,12 @@ type settingsPage struct {
 type homePage struct {
 	Path, Words string
 	Chosen      bool
+}
+
+// A detailChoice is a claim that people may be allowed to change themselves.
+type detailChoice struct {
+	Claim  string
+	Chosen bool
 }
 
 // An accentChoice is a swatch.
@@ -164,6 +174,9 @@ func (x *Web) showSettings(w http.ResponseWriter, r *http.Request, typed, is set
 	for _, h := range homePages {
 		h.Chosen = h.Path == typed.HomePageURL
 		p.Homes = append(p.Homes, h)
+	}
+	for _, claim := range settings.PersonalClaims {
+		p.Details = append(p.Details, detailChoice{claim, slices.Contains(typed.OwnClaimNames, claim)})
 	}
 	p.Picked, p.Own = "own", typed.AccentColor
 	for _, a := range accents {

@@ -11,6 +11,7 @@ import (
 	"pocketid/internal/directory"
 	"pocketid/internal/edge"
 	"pocketid/internal/i18n"
+	"pocketid/internal/settings"
 )
 
 const usersPath = "/settings/admin/users"
@@ -22,6 +23,7 @@ func (x *Web) userRoutes() []edge.Route {
 		page("POST "+user, edge.Admin, x.userSave),
 		page("POST "+user+"/groups", edge.Admin, x.userGroupsSave),
 		page("POST "+user+"/claims", edge.Admin, x.userClaimsSave),
+		page("POST "+user+"/details", edge.Admin, x.userDetailsSave),
 		page("GET "+user+"/passkeys/{pid}/remove", edge.Admin, x.userPasskeyRemove),
 		page("POST "+user+"/passkeys/{pid}/remove", edge.Admin, x.userPasskeyRemoved),
 		page("POST "+user+"/sessions/{sid}/end", edge.Admin, x.userSessionEnd),
@@ -46,6 +48,7 @@ type userPage struct {
 	Languages []languageChoice
 	Groups    groupsForm
 	Claims    claimsForm
+	Details   detailsForm
 	Keys      []keyLine
 	Sessions  []sessionLine
 }
@@ -71,6 +74,7 @@ type userForms struct {
 	profile *userForm
 	groups  *groupsTyped
 	claims  func(*Frame) claimsForm
+	details *detailsTyped
 }
 
 func (x *Web) user(w http.ResponseWriter, r *http.Request) error {
@@ -100,6 +104,14 @@ func (x *Web) showUser(w http.ResponseWriter, r *http.Request, u *directory.User
 		typed.claims = func(f *Frame) claimsForm { return claimsFormOf(f, u.Claims) }
 	}
 	p.Claims = typed.claims(&p.Frame)
+	details := u.Standard
+	if typed.details != nil {
+		details = typed.details.typed
+	}
+	p.Details = detailsFormOf(&p.Frame, words, details, settings.PersonalClaims, nil)
+	if typed.details != nil {
+		p.Details.Was, p.Details.Meanwhile = typed.details.was, typed.details.meanwhile
+	}
 	keys, err := x.signin.PasskeysOf(ctx, actor(r), u.ID)
 	if err != nil {
 		return err

@@ -48,13 +48,13 @@ func allowedLineOf(words *i18n.Locale, a *oidc.Allowed) allowedLine {
 // scopesInShort says in a line what scopes give.
 func scopesInShort(words *i18n.Locale, scopes []string) string {
 	var said []string
-	for _, scope := range []string{"profile", "email", "groups"} {
+	for _, scope := range []string{"profile", "email", "address", "phone", "groups"} {
 		if slices.Contains(scopes, scope) {
 			said = append(said, words.T("allowed.scope."+scope))
 		}
 	}
 	for _, scope := range scopes {
-		if !slices.Contains([]string{"openid", "profile", "email", "groups", "offline_access"}, scope) {
+		if !slices.Contains([]string{"openid", "profile", "email", "address", "phone", "groups", "offline_access"}, scope) {
 			said = append(said, scope)
 		}
 	}

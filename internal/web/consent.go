@@ -65,13 +65,29 @@ func (x *Web) scopeLines(r *http.Request, words *i18n.Locale, scopes []string) (
 		switch scope {
 		case "openid":
 		case "profile":
-			add("user", scope, words.T("consent.profile.text", "name", user.Name(), "username", user.Username))
+			text := words.T("consent.profile.text", "name", user.Name(), "username", user.Username)
+			if more := toldDetails(words, &user); len(more) > 0 {
+				text = words.T("consent.profile.more", "text", text, "details", strings.Join(more, words.T("frame.comma")))
+			}
+			add("user", scope, text)
 		case "email":
 			if user.Email == "" {
 				add("mail", scope, words.T("consent.email.none"))
 				continue
 			}
 			add("mail", scope, user.Email)
+		case "address":
+			text := strings.ReplaceAll(user.Standard.Address.Letter(), "\n", words.T("frame.comma"))
+			if text == "" {
+				text = words.T("consent.address.none")
+			}
+			add("place", scope, text)
+		case "phone":
+			text := user.Standard.PhoneNumber
+			if text == "" {
+				text = words.T("consent.phone.none")
+			}
+			add("phone", scope, text)
 		case "groups":
 			groups, err := x.directory.Groups(r.Context(), user.ID)
 			if err != nil {

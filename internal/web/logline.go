@@ -303,7 +303,7 @@ func kindName(words *i18n.Locale, kind string) string {
 
 // fieldName is the field of a change or a fact in words, or as programs know it.
 func fieldName(words *i18n.Locale, field string) (name string, known bool) {
-	for _, key := range []string{"audit.field." + field, "settings." + field} {
+	for _, key := range []string{"audit.field." + field, "settings." + field, "details." + field} {
 		if words.Has(key) {
 			return words.T(key), true
 		}

@@ -19,19 +19,29 @@ type profilePage struct {
 	Fixed     string
 	Languages []languageChoice
 	Look      string // the theme that the account keeps: "auto", "light", "dark"
-	Signals   signin.Signals
-	Offer     bool
+	// Details are those that people may change themselves; nil is that there are none.
+	Details *detailsForm
+	Signals signin.Signals
+	Offer   bool
 }
 
 func (x *Web) profile(w http.ResponseWriter, r *http.Request) error {
-	u := visitor(r).User
-	return x.showProfile(w, r, directory.ProfileEdit{Username: u.Username, Email: u.Email, FirstName: u.FirstName,
-		LastName: u.LastName, DisplayName: u.DisplayName}, nil)
+	return x.showProfile(w, r, profileTyped{}, nil)
 }
 
-func (x *Web) showProfile(w http.ResponseWriter, r *http.Request, edit directory.ProfileEdit, problem *Problem) error {
+// profileTyped is what was typed into the cards of the page; nil is the card as it is stored.
+type profileTyped struct {
+	edit    *directory.ProfileEdit
+	details *directory.Standard
+}
+
+func (x *Web) showProfile(w http.ResponseWriter, r *http.Request, typed profileTyped, problem *Problem) error {
 	words, v := x.words(r), visitor(r)
 	u := v.User
+	edit := directory.ProfileEdit{Username: u.Username, Email: u.Email, FirstName: u.FirstName, LastName: u.LastName, DisplayName: u.DisplayName}
+	if typed.edit != nil {
+		edit = *typed.edit
+	}
 	s, err := x.settings(r.Context())
 	if err != nil {
 		return err
@@ -44,6 +54,14 @@ func (x *Web) showProfile(w http.ResponseWriter, r *http.Request, edit directory
 		Frame: Frame{Title: words.T("profile.title"), Area: "account", Here: "profile", Narrow: true, Fault: problem, Modules: []string{"signals.js"}},
 		Edit:  edit, Verified: u.EmailVerified && edit.Email == u.Email, Look: themeOf(r),
 		Signals: x.signin.Signals(v, keys), Offer: offered(r, s),
+	}
+	if allowed := s.OwnClaims(); len(allowed) > 0 {
+		details := u.Standard
+		if typed.details != nil {
+			details = *typed.details
+		}
+		form := detailsFormOf(&p.Frame, words, details, allowed, autocompletes)
+		p.Details = &form
 	}
 	switch {
 	case u.LDAPID != "":
@@ -66,7 +84,7 @@ func (x *Web) profileSave(w http.ResponseWriter, r *http.Request) error {
 		LastName: form.Get("last_name"), DisplayName: form.Get("display_name")}
 	if _, err := x.directory.EditProfile(r.Context(), actor(r), edit); err != nil {
 		if problem := x.problem(r, err); problem != nil {
-			return x.showProfile(w, r, edit, problem)
+			return x.showProfile(w, r, profileTyped{edit: &edit}, problem)
 		}
 		return err
 	}
