@@ -73,6 +73,29 @@ func AllowFormTo(w http.ResponseWriter, uri string) {
 	}
 }
 
+// AllowFrame lets this page show one of another origin in a frame, and says whether it
+// can: an origin that the policy cannot name is not let in. The page itself stays one that
+// cannot be framed.
+func AllowFrame(w http.ResponseWriter, uri string) bool {
+	source := formSource(uri)
+	if !strings.HasPrefix(source, "https://") && !strings.HasPrefix(source, "http://") {
+		return false
+	}
+	h := w.Header()
+	policy := h.Get("Content-Security-Policy")
+	if policy == "" {
+		policy = contentPolicy
+	}
+	if !strings.Contains(policy, "; frame-src ") {
+		policy += "; frame-src"
+	}
+	if !strings.Contains(policy+" ", " "+source+" ") {
+		policy += " " + source // the directive is the last one
+	}
+	h.Set("Content-Security-Policy", policy)
+	return true
+}
+
 // formSource is the source expression of the Content Security Policy that
 // covers uri, or nothing for what must not be let through.
 func formSource(uri string) string {

@@ -32,22 +32,28 @@ const (
 type logout struct {
 	// ClientID is the client that asks; "" when that is not known.
 	ClientID string `json:"client"`
-	// Sid is the session that the hint is about; "" without a hint of ours.
-	Sid string `json:"sid,omitempty"`
+	// Subject and Sid are what the client calls the person and the session of the hint; both
+	// are "" without a hint of ours. Tokens that were not signed in a session, or by the house
+	// from which the keys were taken over, have no sid.
+	Subject string `json:"sub,omitempty"`
+	Sid     string `json:"sid,omitempty"`
 	// Return is where the person goes afterwards: an address that the client
 	// registered for it. "" is our own page.
 	Return string `json:"return,omitempty"`
 	State  string `json:"state,omitempty"`
+	// Locales is the language that the client would like for our pages (ui_locales).
+	Locales string `json:"locales,omitempty"`
 	// Expires is set when the request is judged for the first time.
 	Expires int64 `json:"exp"`
 
-	client string // its name, once judged
+	client *Client // once judged
 }
 
 // EndSession is GET and POST /api/oidc/end-session (OpenID Connect RP-Initiated
-// Logout §2). With a hint of this very session it signs out and, when the client asked
-// for that, goes back there. All else is a question to the person, because anybody can
-// make a browser come here (threats 32).
+// Logout §2). With a hint about this very person at the client it signs out and, when the
+// client asked for that, goes back there. All else is a question to the person, because
+// anybody can make a browser come here (threats 32). A logout_hint says nothing that is
+// not known by then.
 func (p *Provider) EndSession(w http.ResponseWriter, r *http.Request) error {
 	noStore(w)
 	form, err := authorizeForm(r)
@@ -67,8 +73,8 @@ func (p *Provider) EndSession(w http.ResponseWriter, r *http.Request) error {
 	v, known := signin.From(ctx)
 	ours := false
 	err = p.db.Read(ctx, func(tx *db.Tx) (err error) {
-		if err = p.judgeLogout(tx, &l); err == nil && known && l.Sid != "" {
-			ours, err = isSession(tx, v.Session.ID, &l)
+		if err = p.judgeLogout(tx, &l); err == nil && known && l.Subject != "" {
+			ours, err = p.vouches(tx, v, &l)
 		}
 		return err
 	})
@@ -78,17 +84,18 @@ func (p *Provider) EndSession(w http.ResponseWriter, r *http.Request) error {
 	edge.Note(ctx, "client", l.ClientID)
 	switch {
 	case ours:
-		if err := p.signOut(ctx, v); err != nil {
+		next, err := p.signOut(ctx, v, l)
+		if err != nil {
 			return err
 		}
 		edge.SetCookie(w, r, signin.Cookie, "", -1)
-		seeOther(w, l.location())
+		seeOther(w, next)
 	case known:
 		return p.continueLogout(w, logoutPage, l)
 	case r.Method == http.MethodPost:
 		// From another site a POST comes without cookies. The GET after it has them.
 		return p.continueLogout(w, r.URL.Path, l)
-	case l.Sid == "":
+	case l.Subject == "":
 		seeOther(w, signedOutPage) // nobody is signed in, and nobody vouches for the address
 	default:
 		seeOther(w, l.location())
@@ -111,37 +118,84 @@ func (p *Provider) LogoutQuestion(ctx context.Context, request string) (LogoutQu
 	if err := p.db.Read(ctx, func(tx *db.Tx) error { return p.judgeLogout(tx, &l) }); err != nil {
 		return LogoutQuestion{}, err
 	}
-	return LogoutQuestion{Client: l.client, Return: l.Return}, nil
+	q := LogoutQuestion{Return: l.Return}
+	if l.client != nil {
+		q.Client = l.client.Name
+	}
+	return q, nil
 }
 
-// ConfirmLogout signs v out, who was asked on /logout, and returns where to go next.
+// ConfirmLogout signs v out, who was asked on /logout or asked for it, and returns where to
+// go next. request is that of /logout; "" is none.
 func (p *Provider) ConfirmLogout(ctx context.Context, v signin.Visitor, request string) (string, error) {
 	l := p.openLogout(request)
 	if err := p.db.Read(ctx, func(tx *db.Tx) error { return p.judgeLogout(tx, &l) }); err != nil {
 		return "", err
 	}
-	if err := p.signOut(ctx, v); err != nil {
-		return "", err
-	}
-	return l.location(), nil
+	return p.signOut(ctx, v, l)
 }
 
-// signOut ends a session and what hangs on it in one commit. Whoever listens to
-// "session.ended" hears of it.
-func (p *Provider) signOut(ctx context.Context, v signin.Visitor) error {
-	return p.db.Write(ctx, func(tx *db.Tx) error {
+// patience is how long somebody who signs out waits while applications are told.
+const patience = 2 * time.Second
+
+// signOut ends a session and what hangs on it in one commit, and returns where to go next.
+// Its applications are being told by then, and most of them have been: the person comes
+// back to one of them that knows of it.
+func (p *Provider) signOut(ctx context.Context, v signin.Visitor, l logout) (string, error) {
+	return p.leave(ctx, v, l, func(tx *db.Tx) ([]farewell, error) {
 		if err := signin.End(tx, audit.From(ctx), v.Session.ID, "signed_out"); err != nil {
-			return err
+			return nil, err
 		}
 		revokeSessionGrants(tx, v.Session.ID)
-		return nil
+		return endSids(tx, `session_id = $3`, v.Session.ID)
 	})
+}
+
+// SignOutEverywhere ends everything that v has open, here and at applications, which hear
+// of it, and returns where to go next.
+func (p *Provider) SignOutEverywhere(ctx context.Context, v signin.Visitor) (string, error) {
+	return p.leave(ctx, v, logout{}, func(tx *db.Tx) ([]farewell, error) {
+		if err := signin.EndAll(tx, audit.From(ctx), v.User.ID, "signed_out_everywhere"); err != nil {
+			return nil, err
+		}
+		return endSids(tx, `user_id = $3`, v.User.ID)
+	})
+}
+
+// leave does what ends v's session, waits a moment while its applications are told, and
+// returns where to go next.
+func (p *Provider) leave(ctx context.Context, v signin.Visitor, l logout, end func(*db.Tx) ([]farewell, error)) (string, error) {
+	w := p.farewells.watch(v.Session.ID)
+	defer p.farewells.forget(w)
+	var next string
+	telling := 0
+	err := p.db.Write(ctx, func(tx *db.Tx) error {
+		ended, err := end(tx)
+		if err != nil {
+			return err
+		}
+		ended = slices.DeleteFunc(ended, func(f farewell) bool { return f.Session != v.Session.ID })
+		telling = 0
+		for _, f := range ended {
+			if f.told == toldSoon {
+				telling++
+			}
+		}
+		next, err = p.departure(tx, v.Session.ID, l, ended)
+		return err
+	})
+	if err != nil {
+		return "", err
+	}
+	p.farewells.wait(ctx, w, telling, patience)
+	return next, nil
 }
 
 // parseLogout reads a request to sign out. What cannot be believed is no error: the
 // person is asked.
 func (p *Provider) parseLogout(ctx context.Context, form url.Values) (logout, error) {
-	l := logout{ClientID: form.Get("client_id"), Return: form.Get("post_logout_redirect_uri"), State: form.Get("state")}
+	l := logout{ClientID: form.Get("client_id"), Return: form.Get("post_logout_redirect_uri"), State: form.Get("state"),
+		Locales: hint(form.Get("ui_locales"), maxLocales)}
 	if len(l.ClientID) > maxClientID || strings.ContainsFunc(l.ClientID, notVisible) || !isState(l.State) {
 		return logout{}, nil
 	}
@@ -156,7 +210,7 @@ func (p *Provider) parseLogout(ctx context.Context, form url.Values) (logout, er
 	if err != nil || l.ClientID != "" && l.ClientID != h.clientID {
 		return logout{}, nil
 	}
-	l.ClientID, l.Sid = h.clientID, h.sid
+	l.ClientID, l.Subject, l.Sid = h.clientID, h.subject, h.sid
 	return l, nil
 }
 
@@ -176,7 +230,7 @@ func (p *Provider) judgeLogout(tx *db.Tx, l *logout) error {
 	if err != nil {
 		return err
 	}
-	if l.client = c.Name; l.Expires == 0 {
+	if l.client = c; l.Expires == 0 {
 		l.Expires = tx.Now().Add(logoutFor).Unix()
 	}
 	return nil
@@ -194,14 +248,21 @@ func (c *Client) returnsTo(uri string, r rules) bool {
 	})
 }
 
-// isSession says whether l is about this session, as its client knows it.
-func isSession(tx *db.Tx, sessionID string, l *logout) (bool, error) {
-	var sid string
-	err := tx.One([]any{&sid}, `SELECT sid FROM session_clients WHERE session_id = $1 AND client_id = $2`, sessionID, l.ClientID)
-	if errors.Is(err, db.ErrNotFound) {
+// vouches says whether the hint of l is about v at this client: about them, and about a
+// session of theirs that goes on there or ran out by itself. It need not be this one, for
+// they may have signed in anew meanwhile; one that was ended is over (RP-Initiated Logout
+// §2).
+func (p *Provider) vouches(tx *db.Tx, v signin.Visitor, l *logout) (bool, error) {
+	if !p.isSubject(l.client, l.Subject, v.User.ID) {
 		return false, nil
 	}
-	return sid == l.Sid, err
+	if l.Sid == "" {
+		return true, nil
+	}
+	var open bool
+	err := tx.One([]any{&open}, `SELECT EXISTS (SELECT 1 FROM session_clients WHERE sid = $1 AND client_id = $2 AND user_id = $3 AND ended_at IS NULL)`,
+		l.Sid, l.ClientID, v.User.ID)
+	return open, err
 }
 
 // location is where a request to sign out ends.
@@ -226,7 +287,11 @@ func (p *Provider) continueLogout(w http.ResponseWriter, path string, l logout) 
 		if err != nil {
 			return err
 		}
-		path += "?request=" + base64.RawURLEncoding.EncodeToString(sealed)
+		q := url.Values{"request": {base64.RawURLEncoding.EncodeToString(sealed)}}
+		if l.Locales != "" {
+			q.Set("ui_locales", l.Locales)
+		}
+		path += "?" + q.Encode()
 	}
 	seeOther(w, path)
 	return nil

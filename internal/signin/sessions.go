@@ -74,10 +74,16 @@ func End(tx *db.Tx, by audit.Actor, id, reason string) error {
 // applications: all sessions, this one too, and all grants up to now.
 func (s *SignIn) SignOutEverywhere(ctx context.Context, v Visitor) error {
 	return s.db.Write(ctx, func(tx *db.Tx) error {
-		directory.Invalidate(tx, v.User.ID)
-		_, err := end(tx, v.actor(ctx), "signed_out_everywhere", `user_id = $3`, v.User.ID)
-		return err
+		return EndAll(tx, v.actor(ctx), v.User.ID, "signed_out_everywhere")
 	})
+}
+
+// EndAll ends all sessions of a user, and all grants up to now, as a part of what its
+// caller does.
+func EndAll(tx *db.Tx, by audit.Actor, userID, reason string) error {
+	directory.Invalidate(tx, userID)
+	_, err := end(tx, by, reason, `user_id = $3`, userID)
+	return err
 }
 
 // keptFor is how long an ended session stays as a row, so that applications

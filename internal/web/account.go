@@ -311,12 +311,15 @@ func (x *Web) askEnd(w http.ResponseWriter, r *http.Request, title, text, button
 
 func (x *Web) sessionEnd(w http.ResponseWriter, r *http.Request) error {
 	id := r.PathValue("id")
+	if id == visitor(r).Session.ID {
+		next, err := x.oidc.ConfirmLogout(r.Context(), visitor(r), "")
+		if err != nil {
+			return err
+		}
+		return x.leave(w, r, next)
+	}
 	if err := x.signin.EndSession(r.Context(), visitor(r), id); err != nil {
 		return err
-	}
-	if id == visitor(r).Session.ID {
-		edge.SetCookie(w, r, signin.Cookie, "", -1)
-		return seeOther(w, "/signed-out")
 	}
 	flash(w, r, "flash.session_ended")
 	return seeOther(w, sessionsPath)
@@ -331,9 +334,9 @@ func (x *Web) sessionsOthers(w http.ResponseWriter, r *http.Request) error {
 }
 
 func (x *Web) sessionsEverywhere(w http.ResponseWriter, r *http.Request) error {
-	if err := x.signin.SignOutEverywhere(r.Context(), visitor(r)); err != nil {
+	next, err := x.oidc.SignOutEverywhere(r.Context(), visitor(r))
+	if err != nil {
 		return err
 	}
-	edge.SetCookie(w, r, signin.Cookie, "", -1)
-	return seeOther(w, "/signed-out")
+	return x.leave(w, r, next)
 }

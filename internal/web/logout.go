@@ -4,6 +4,7 @@ import (
 	"net/http"
 
 	"pocketid/internal/edge"
+	"pocketid/internal/oidc"
 	"pocketid/internal/signin"
 )
 
@@ -46,26 +47,76 @@ func (x *Web) signOut(w http.ResponseWriter, r *http.Request) error {
 	}
 	next := "/signed-out"
 	if v, ok := signin.From(r.Context()); ok {
-		if request := form.Get("request"); request != "" {
-			next, err = x.oidc.ConfirmLogout(r.Context(), v, request)
-		} else {
-			err = x.signin.SignOut(r.Context(), v)
-		}
-		if err != nil {
+		if next, err = x.oidc.ConfirmLogout(r.Context(), v, form.Get("request")); err != nil {
 			return err
 		}
 	}
+	return x.leave(w, r, next)
+}
+
+// leave takes the session from the browser and sends it on.
+func (x *Web) leave(w http.ResponseWriter, r *http.Request, next string) error {
 	edge.SetCookie(w, r, signin.Cookie, "", -1)
 	return seeOther(w, next)
 }
 
-// signedOutPage says that it is done.
-type signedOutPage struct{ Frame }
+// signedOutPage says that it is done, what became of it at applications, and where to go on.
+type signedOutPage struct {
+	Frame
+	oidc.Departure
+	Left []appLeft
+	Host string // of Launch
+	// Frames says that applications are signed out of by frames on this page.
+	Frames bool
+}
+
+// An appLeft is an application with what became of it.
+type appLeft struct {
+	oidc.AppLeft
+	Badge Avatar
+	State string // the end of a key of words
+}
 
 func (x *Web) signedOut(w http.ResponseWriter, r *http.Request) error {
 	if edge.Who(r.Context()).UserID != "" {
 		return seeOther(w, home)
 	}
-	p := signedOutPage{Frame{Title: x.words(r).T("signed_out.title"), Seal: "ok", Tone: "ok"}}
+	d, err := x.oidc.Departure(r.Context(), r.URL.Query().Get("done"))
+	if err != nil {
+		return err
+	}
+	p := signedOutPage{Frame: Frame{Title: x.words(r).T("signed_out.title"), Seal: "ok", Tone: "ok"}, Departure: d, Host: hostOf(d.Launch)}
+	for _, a := range d.Apps {
+		l := appLeft{AppLeft: a, Badge: avatarOf(a.Name, a.ID)}
+		if l.Frame != "" && !edge.AllowFrame(w, l.Frame) {
+			l.Frame = ""
+		}
+		p.Frames = p.Frames || l.Frame != ""
+		l.State = stateOf(&l.AppLeft)
+		p.Left = append(p.Left, l)
+	}
+	if p.Frames {
+		p.Modules = append(p.Modules, "signed-out.js")
+	}
+	if p.Frames && p.Return != "" {
+		// Browsers go on when all frames have loaded, without a script too; with one no frame
+		// holds them up (OpenID Connect Front-Channel Logout §3).
+		w.Header().Set("Refresh", "1; url="+p.Return)
+	}
 	return x.show(w, r, "signed-out", &p)
+}
+
+// stateOf is what became of an application, as the end of a key.
+func stateOf(a *oidc.AppLeft) string {
+	switch {
+	case a.Told:
+		return "told"
+	case a.Frame != "":
+		return "leaving"
+	case a.Trying:
+		return "trying"
+	case a.Failed:
+		return "failed"
+	}
+	return "open"
 }
