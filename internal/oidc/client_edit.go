@@ -396,6 +396,9 @@ func (p *Provider) checkEdit(edit ClientEdit) (ClientEdit, error) {
 	if err := edit.checkSubject(); err != nil {
 		return edit, err
 	}
+	if err := p.checkLogout(&edit); err != nil {
+		return edit, err
+	}
 	edit.AssertionAudience = cmp.Or(edit.AssertionAudience, AudienceStrict)
 	switch edit.RefreshIssue {
 	case "":

@@ -68,6 +68,11 @@ type metadata struct {
 	RequestParameterSupported   bool `json:"request_parameter_supported"`
 	RequestURISupported         bool `json:"request_uri_parameter_supported"`
 	IssuerInAuthorizationAnswer bool `json:"authorization_response_iss_parameter_supported"`
+
+	BackchannelLogout         bool `json:"backchannel_logout_supported"`
+	BackchannelLogoutSession  bool `json:"backchannel_logout_session_supported"`
+	FrontchannelLogout        bool `json:"frontchannel_logout_supported"`
+	FrontchannelLogoutSession bool `json:"frontchannel_logout_session_supported"`
 }
 
 // newMetadata renders the discovery document. internal is where clients find
@@ -99,6 +104,8 @@ func newMetadata(issuer, internal string) (*document, error) {
 		UILocalesSupported:  i18n.Locales(),
 
 		IssuerInAuthorizationAnswer: true,
+
+		BackchannelLogout: true, BackchannelLogoutSession: true, FrontchannelLogout: true, FrontchannelLogoutSession: true,
 	}, "", "  ")
 	if err != nil {
 		return nil, fmt.Errorf("write the discovery document: %w", err)

@@ -36,7 +36,7 @@ func TestSigningOutForAClient(t *testing.T) {
 		}
 		return outcome{to: testBye + "?state=" + url.QueryEscape(state)}
 	}
-	done, asked, askedPlainly := outcome{to: "/signed-out"}, outcome{"/logout?request=", true}, outcome{"/logout", true}
+	done, asked, askedPlainly := outcome{to: "/signed-out?done="}, outcome{"/logout?request=", true}, outcome{"/logout", true}
 	tests := []struct {
 		name string
 		form func(tools) url.Values
@@ -98,8 +98,18 @@ func TestSigningOutForAClient(t *testing.T) {
 		{"it asks for a hint of another session", func(x tools) url.Values {
 			return form("id_token_hint", x.forged("JWT", "sid", "another"), "post_logout_redirect_uri", testBye)
 		}, asked},
-		{"it asks for a hint without a session", func(x tools) url.Values {
+		{"it takes a hint without a session that is about the person", func(x tools) url.Values {
 			return form("id_token_hint", x.forged("JWT", "sid", ""), "post_logout_redirect_uri", testBye)
+		}, back("")},
+		{"it asks for a hint without a session that is about somebody else", func(x tools) url.Values {
+			return form("id_token_hint", x.forged("JWT", "sid", "", "sub", "somebody"), "post_logout_redirect_uri", testBye)
+		}, asked},
+		{"it asks for a hint of this session that is about somebody else", func(x tools) url.Values {
+			return form("id_token_hint", x.forged("JWT", "sub", "somebody"), "post_logout_redirect_uri", testBye)
+		}, asked},
+		{"it asks for a hint of what was ended", func(x tools) url.Values {
+			x.h.write(func(tx *db.Tx) { tx.Do(`UPDATE session_clients SET ended_at = 1 WHERE sid = $1`, x.l.sid) })
+			return form("id_token_hint", x.hint, "post_logout_redirect_uri", testBye)
 		}, asked},
 		{"it asks for garbage", func(x tools) url.Values { return form("id_token_hint", "x.y.z", "client_id", "a\nb") }, askedPlainly},
 		{"it asks for a state that is too long", func(x tools) url.Values {
@@ -132,7 +142,7 @@ func TestSigningOutForAClient(t *testing.T) {
 				}}
 				resp := l.browser.endSession(method, test.form(x))
 				to := resp.Header.Get("Location")
-				if request, found := strings.CutPrefix(to, test.want.to); resp.StatusCode != 303 || !found || (request != "") != strings.HasSuffix(test.want.to, "request=") {
+				if request, found := strings.CutPrefix(to, test.want.to); resp.StatusCode != 303 || !found || (request != "") != strings.HasSuffix(test.want.to, "=") {
 					t.Errorf("got %d to %q, want %s", resp.StatusCode, to, test.want.to)
 				}
 				if open := h.open(l.session.ID); open != test.want.signed {
@@ -228,7 +238,7 @@ func TestTheQuestionLeadsOn(t *testing.T) {
 		confirm := func(l testLogin, request, want string) {
 			t.Helper()
 			to, err := h.p.ConfirmLogout(t.Context(), l.browser.visitor(), request)
-			if err != nil || to != want {
+			if to, _, _ = strings.Cut(to, "?done="); err != nil || to != want {
 				t.Errorf("it leads to %q, %v, want %q", to, err, want)
 			}
 			if h.open(l.session.ID) {

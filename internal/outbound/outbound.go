@@ -73,7 +73,8 @@ func New(c Config) *Client {
 
 // A Request is what is to be asked.
 type Request struct {
-	// URL is https, or http where the host is one of Config.Private or HTTP is set.
+	// URL is https, or http where the host or the address in it is one of Config.Private or
+	// HTTP is set.
 	URL string
 	// Form makes it a POST of this form; nil is a GET.
 	Form url.Values
@@ -162,7 +163,7 @@ func (o *Client) check(address string, insecure bool) error {
 		return fmt.Errorf("%w: it has no host, or names a user", ErrForbidden)
 	case u.Scheme == "https":
 		return nil
-	case u.Scheme == "http" && (insecure || o.private.host(u.Hostname(), port(u))):
+	case u.Scheme == "http" && (insecure || o.private.host(u.Hostname(), port(u)) || o.private.literal(u.Hostname())):
 		return nil
 	}
 	return fmt.Errorf("%w: its scheme is not https", ErrForbidden)

@@ -63,6 +63,13 @@ func (p Private) address(at netip.Addr) bool {
 	return false
 }
 
+// literal says whether a host is no name but an address, and one in a range that was
+// named.
+func (p Private) literal(host string) bool {
+	at, err := netip.ParseAddr(host)
+	return err == nil && p.address(at)
+}
+
 // special are the ranges that are not the public internet (the registries of RFC 6890).
 var special = prefixes(
 	"0.0.0.0/8", "10.0.0.0/8", "100.64.0.0/10", "127.0.0.0/8", "169.254.0.0/16", "172.16.0.0/12", "192.0.0.0/24", "192.0.2.0/24",

@@ -1,6 +1,7 @@
 package web
 
 import (
+	"html/template"
 	"net/http"
 
 	"pocketid/internal/edge"
@@ -66,6 +67,9 @@ type signedOutPage struct {
 	oidc.Departure
 	Left []appLeft
 	Host string // of Launch
+	// Onward is Return as a link: an address that the client registered, which may have a
+	// scheme of its own.
+	Onward template.URL
 	// Frames says that applications are signed out of by frames on this page.
 	Frames bool
 }
@@ -85,7 +89,7 @@ func (x *Web) signedOut(w http.ResponseWriter, r *http.Request) error {
 	if err != nil {
 		return err
 	}
-	p := signedOutPage{Frame: Frame{Title: x.words(r).T("signed_out.title"), Seal: "ok", Tone: "ok"}, Departure: d, Host: hostOf(d.Launch)}
+	p := signedOutPage{Frame: Frame{Title: x.words(r).T("signed_out.title"), Seal: "ok", Tone: "ok"}, Departure: d, Host: hostOf(d.Launch), Onward: template.URL(d.Return)}
 	for _, a := range d.Apps {
 		l := appLeft{AppLeft: a, Badge: avatarOf(a.Name, a.ID)}
 		if l.Frame != "" && !edge.AllowFrame(w, l.Frame) {
