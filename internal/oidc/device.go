@@ -102,6 +102,9 @@ func (p *Provider) DeviceAuthorize(w http.ResponseWriter, r *http.Request) error
 	by := audit.From(ctx)
 	by.Via = "api"
 	edge.Note(ctx, "client", q.ClientID)
+	if credentials, err = p.prove(ctx, credentials); err != nil {
+		return err
+	}
 	var answer *deviceAnswer
 	err = p.db.Write(ctx, func(tx *db.Tx) error {
 		c, err := p.authenticate(tx, credentials, by)
@@ -131,8 +134,8 @@ func parseDevice(form url.Values) (*authRequest, error) {
 
 // newDevice makes the two codes of a device: the one it holds, and the one it shows.
 func (p *Provider) newDevice(tx *db.Tx, c *Client, q authRequest, by audit.Actor) (*deviceAnswer, error) {
-	if !c.DisabledAt.IsZero() {
-		return nil, errUnauthorizedClient.Because("the client is disabled")
+	if !c.uses(grantTypeDevice) || !c.DisabledAt.IsZero() {
+		return nil, errUnauthorizedClient.Saying("the client may not let devices ask")
 	}
 	deviceText := secret.Token()
 	k := deviceCode{hash: secret.Hash(deviceText), clientID: c.ID, request: q, address: by.Address,

@@ -248,7 +248,7 @@ func (p *Provider) DeviceQuestion(ctx context.Context, v signin.Visitor, ticket 
 			return err
 		}
 		q = DeviceQuestion{State: DeviceAsks, Code: shownUserCode(t.Code), ClientID: d.client.ID, ClientName: d.client.Name, LaunchURL: d.client.LaunchURL,
-			Scopes: k.request.Scopes, Stays: d.client.RefreshIssue == RefreshAlways || slices.Contains(k.request.Scopes, scopeOffline),
+			Scopes: k.request.Scopes, Stays: d.client.uses(grantTypeRefresh) && (d.client.RefreshIssue == RefreshAlways || slices.Contains(k.request.Scopes, scopeOffline)),
 			Address: k.address, UserAgent: k.userAgent, AskedAt: k.createdAt, Proof: s.needsProof(k.createdAt)}
 		return nil
 	})

@@ -136,7 +136,11 @@ func (p *Provider) hold(tx *db.Tx, c *Client, g *Grant, given []string) (holding
 	if user.Outlived(g.CreatedAt) {
 		return h, fmt.Errorf("%w: its user ended everything that is older", errEnded)
 	}
-	if !c.SkipConsent && !covers(given, g.Scopes) {
+	if g.Kind == grantByExchange { // an administrator allowed it, and the person the grant before
+		if err := p.holdParent(tx, g); err != nil {
+			return h, err
+		}
+	} else if !c.SkipConsent && !covers(given, g.Scopes) {
 		return h, fmt.Errorf("%w: the consent was taken back", errEnded)
 	}
 	if h.pass, err = mayUse(tx, user, c); err != nil {

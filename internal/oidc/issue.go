@@ -29,6 +29,21 @@ type issue struct {
 	// refresh is the refresh token; "" is none.
 	refresh string
 	at      time.Time
+	// until is when the access token ends at the latest; zero leaves that to the client.
+	until time.Time
+	// act is who acts for the person; nil is nobody. issued is the type of token that an
+	// exchange gives (RFC 8693 §2.2.1); "" is none, and then an ID token may come along.
+	act    *actClaim
+	issued string
+}
+
+// lives is how long the access token of an issue lives.
+func (i *issue) lives() time.Duration {
+	d := i.client.AccessTokenFor
+	if !i.until.IsZero() {
+		d = min(d, i.until.Sub(i.at))
+	}
+	return d
 }
 
 // A tokenAnswer is the answer of the token endpoint (RFC 6749 §5.1, OpenID Connect
@@ -40,6 +55,8 @@ type tokenAnswer struct {
 	Scope        string `json:"scope,omitempty"`
 	RefreshToken string `json:"refresh_token,omitempty"`
 	IDToken      string `json:"id_token,omitempty"`
+	// IssuedType is what an exchange gave (RFC 8693 §2.2.1).
+	IssuedType string `json:"issued_token_type,omitempty"`
 }
 
 // first is the first issue of a grant. It notes how long the grant can live and, where
@@ -74,18 +91,20 @@ type accessClaims struct {
 	AuthTime int64    `json:"auth_time,omitempty"`
 	ACR      string   `json:"acr,omitempty"`
 	AMR      []string `json:"amr,omitempty"`
+	// Act is who acts for the subject (RFC 8693 §4.1).
+	Act *actClaim `json:"act,omitempty"`
 }
 
 // sign makes the tokens of an issue.
 func (p *Provider) sign(ctx context.Context, i *issue) (*tokenAnswer, error) {
 	c := i.client
-	answer := &tokenAnswer{TokenType: "Bearer", ExpiresIn: int64(c.AccessTokenFor / time.Second),
-		Scope: strings.Join(i.scopes, " "), RefreshToken: i.refresh}
+	answer := &tokenAnswer{TokenType: "Bearer", ExpiresIn: int64(i.lives() / time.Second),
+		Scope: strings.Join(i.scopes, " "), RefreshToken: i.refresh, IssuedType: i.issued}
 	var err error
 	if answer.AccessToken, err = p.keys.Sign(ctx, c.AccessTokenAlg, typAccess, p.accessClaims(i)); err != nil {
 		return nil, err
 	}
-	if slices.Contains(i.scopes, scopeOpenID) {
+	if slices.Contains(i.scopes, scopeOpenID) && i.issued == "" {
 		answer.IDToken, err = p.keys.Sign(ctx, c.IDTokenAlg, typID, p.idClaims(i, answer.AccessToken))
 	}
 	return answer, err
@@ -95,7 +114,7 @@ func (p *Provider) sign(ctx context.Context, i *issue) (*tokenAnswer, error) {
 func (p *Provider) accessClaims(i *issue) accessClaims {
 	g, c := i.grant, i.client
 	claims := accessClaims{Issuer: p.issuer, Subject: p.subject(c, i.user.ID), Audience: []string{c.ID, p.issuer}, ClientID: c.ID,
-		Scope: strings.Join(i.scopes, " "), IssuedAt: i.at.Unix(), Expires: i.at.Add(c.AccessTokenFor).Unix(),
+		Scope: strings.Join(i.scopes, " "), IssuedAt: i.at.Unix(), Expires: i.at.Add(i.lives()).Unix(), Act: i.act,
 		ID: g.ID + "." + secret.ID(), ACR: g.ACR, AMR: g.AMR}
 	if !g.AuthTime.IsZero() {
 		claims.AuthTime = g.AuthTime.Unix()

@@ -1,8 +1,10 @@
 package oidc
 
 import (
+	"maps"
 	"net/http"
 	"net/url"
+	"slices"
 	"strings"
 
 	"pocketid/internal/audit"
@@ -36,6 +38,9 @@ type tokenRequest struct {
 
 	deviceCode string
 
+	// exchange is what an exchange of tokens is about.
+	exchange *exchangeRequest
+
 	// by is who is asking, for the audit log and the counters of guesses.
 	by audit.Actor
 }
@@ -53,9 +58,10 @@ type grantType struct {
 // grantTypes are the grants there are. The password of a person is none of them
 // (RFC 9700 §2.4).
 var grantTypes = map[string]grantType{
-	grantTypeCode:    {parseCodeGrant, (*Provider).redeemCode},
-	grantTypeRefresh: {parseRefreshGrant, (*Provider).redeemRefresh},
-	grantTypeDevice:  {parseDeviceGrant, (*Provider).redeemDevice},
+	grantTypeCode:     {parseCodeGrant, (*Provider).redeemCode},
+	grantTypeRefresh:  {parseRefreshGrant, (*Provider).redeemRefresh},
+	grantTypeExchange: {parseExchangeGrant, (*Provider).redeemExchange},
+	grantTypeDevice:   {parseDeviceGrant, (*Provider).redeemDevice},
 }
 
 // Token is POST /api/oidc/token (RFC 6749 §3.2).
@@ -82,6 +88,9 @@ func (p *Provider) token(r *http.Request) (*tokenAnswer, error) {
 	q.by.Via = "api"
 	edge.Note(ctx, "client", q.credentials.clientID)
 	if q.credentials, err = p.prove(ctx, q.credentials); err != nil {
+		return nil, err
+	}
+	if err := p.readExchange(ctx, q); err != nil {
 		return nil, err
 	}
 	var given issue
@@ -115,7 +124,7 @@ func parseToken(h http.Header, form url.Values) (*tokenRequest, error) {
 	}
 	var known bool
 	if q.grant, known = grantTypes[q.grantName]; !known {
-		return nil, errUnsupportedGrantType.Saying("grant_type can be authorization_code or refresh_token")
+		return nil, errUnsupportedGrantType.Saying("grant_type can be " + strings.Join(slices.Sorted(maps.Keys(grantTypes)), ", "))
 	}
 	var err error
 	if q.credentials, err = parseCredentials(h, form); err != nil {

@@ -4,6 +4,7 @@ import (
 	"errors"
 	"net/http"
 	"net/url"
+	"slices"
 
 	"pocketid/internal/edge"
 	"pocketid/internal/fault"
@@ -89,7 +90,9 @@ func (x *Web) deviceAsks(w http.ResponseWriter, r *http.Request) error {
 	default:
 		p.Frame = Frame{Title: words.T("device.ask.title", "client", q.ClientName), Seal: "tv", Wide: true}
 		p.Redirect = "/device?user_code=" + q.Code
-		if p.Lines, err = x.scopeLines(r, words, q.Scopes); err != nil {
+		// That it stays is said once, for every reason.
+		scopes := slices.DeleteFunc(slices.Clone(q.Scopes), func(s string) bool { return q.Stays && s == "offline_access" })
+		if p.Lines, err = x.scopeLines(r, words, scopes); err != nil {
 			return err
 		}
 	}
