@@ -109,9 +109,11 @@ func (a *App) build(ctx context.Context) (err error) {
 	}
 	a.SignIn.Work(a.Jobs)
 	a.Settings.OnChange(a.SignIn.SettingsChanged)
+	elsewhere := a.config.Outbound
+	elsewhere.Private = a.config.PrivateHosts
 	a.OIDC, err = oidc.New(oidc.Config{
 		DB: a.DB, Directory: a.Directory, SignIn: a.SignIn, Master: a.master,
-		Outbound: outbound.New(outbound.Config{Private: a.config.PrivateHosts}),
+		Outbound: outbound.New(elsewhere),
 		Issuer:   a.config.PublicURL.String(), InternalURL: a.config.InternalURL.String(),
 		AllowInsecureCallbacks: a.config.AllowInsecureCallbacks, NewKey: a.config.NewKey,
 	})

@@ -65,6 +65,9 @@ type Config struct {
 	// NewKey makes signing keys; nil is the way of production. Tests have RSA
 	// keys that were made before, because making one takes a while.
 	NewKey func(jose.Alg) (*jose.Key, error)
+	// Outbound is how elsewhere is reached, but for PrivateHosts. Its zero value is the way
+	// of production; tests have a network of their own.
+	Outbound outbound.Config
 
 	// Notes are remarks on the environment for the log, none of which stops the start.
 	Notes []Note

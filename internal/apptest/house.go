@@ -31,6 +31,7 @@ type House struct {
 	dsn   string
 	log   *log
 	peers int // how many machines there are, each with an address of its own
+	net   *network
 }
 
 // Both runs fn on each engine with a house of its own, in a bubble whose time
@@ -70,8 +71,9 @@ func Config(t testing.TB, dsn string, settings ...string) app.Config {
 // the database for each five seconds that a test sleeps: see KeepKeys.
 func Open(t testing.TB, dsn string, settings ...string) *House {
 	t.Helper()
-	h := &House{t: t, dsn: dsn, log: &log{}}
+	h := &House{t: t, dsn: dsn, log: &log{}, net: newNetwork()}
 	c := Config(t, dsn, settings...)
+	c.Outbound = h.net.config()
 	a, err := app.New(t.Context(), c, c.Logger(h.log))
 	if err != nil {
 		t.Fatal(err)

@@ -187,3 +187,8 @@ func (k Keys) Find(kid string, alg Alg) crypto.PublicKey {
 	}
 	return found
 }
+
+// Serve says whether one of the keys verifies alg.
+func (k Keys) Serve(alg Alg) bool {
+	return slices.ContainsFunc(k.keys, func(key foreignKey) bool { return key.fits(alg) })
+}

@@ -33,10 +33,30 @@ var (
 type credentials struct {
 	clientID string
 	secret   secret.Text
+	// way is how they were shown: AuthBasic, AuthPost, AuthNone or wayAssertion.
+	way string
+	// assertion is nil but for wayAssertion.
+	assertion *assertion
 }
 
+// How a client proves itself, by the names of OpenID Connect Core §9.
+const (
+	AuthBasic      = "client_secret_basic"
+	AuthPost       = "client_secret_post"
+	AuthPrivateKey = "private_key_jwt" // by an assertion that it signs
+	AuthNone       = "none"            // the way of public clients
+	// wayAssertion is an assertion, whoever signed it.
+	wayAssertion = "client_assertion"
+)
+
+// authMethods are the ways that a client may be registered with.
+var authMethods = []string{AuthBasic, AuthPost, AuthPrivateKey, AuthNone}
+
+// errWay answers a client that proves itself in another way than it is registered with.
+var errWay = errInvalidClient.Saying("the client is registered to authenticate in another way")
+
 // parseCredentials reads the one way in which a client says who it is: HTTP Basic,
-// or client_id with or without client_secret in the body. Two ways at once are
+// client_id with or without client_secret in the body, or an assertion. Two ways at once are
 // refused (RFC 6749 §2.3, threats 20). It is pure.
 func parseCredentials(h http.Header, form url.Values) (credentials, error) {
 	var c credentials
@@ -55,7 +75,10 @@ func parseCredentials(h http.Header, form url.Values) (credentials, error) {
 	case ways > 1:
 		return c, errInvalidRequest.Saying("the client authenticates in more than one way")
 	case assertion:
-		return c, errInvalidClient.Saying("client_assertion is not supported")
+		var err error
+		if c, err = parseAssertion(form); err != nil {
+			return c, err
+		}
 	case len(headers) == 1:
 		var err error
 		if c, err = parseBasic(headers[0]); err != nil {
@@ -65,7 +88,10 @@ func parseCredentials(h http.Header, form url.Values) (credentials, error) {
 			return c, errInvalidClient.Saying("client_id is not the client of the Authorization header")
 		}
 	default:
-		c = credentials{form.Get("client_id"), secret.Text(form.Get("client_secret"))}
+		c = credentials{clientID: form.Get("client_id"), secret: secret.Text(form.Get("client_secret")), way: AuthPost}
+		if c.secret == "" {
+			c.way = AuthNone
+		}
 	}
 	if c.clientID == "" {
 		return c, errInvalidClient.Saying("there is no client_id")
@@ -99,11 +125,12 @@ func parseBasic(header string) (credentials, error) {
 	if password, err = url.QueryUnescape(password); err != nil {
 		return credentials{}, bad
 	}
-	return credentials{id, secret.Text(password)}, nil
+	return credentials{clientID: id, secret: secret.Text(password), way: AuthBasic}, nil
 }
 
 // authenticate finds the client that q is the word of, or refuses it. A public
-// client has no secret to send, a confidential one always has (threats 2, 20).
+// client has no secret to send, a confidential one always has to prove itself, in the way
+// that it is registered with if that is one (threats 2, 20). q has been through prove.
 func (p *Provider) authenticate(tx *db.Tx, q credentials, by audit.Actor) (*Client, error) {
 	c, secrets, err := clientAndSecrets(tx, q.clientID)
 	switch {
@@ -113,8 +140,15 @@ func (p *Provider) authenticate(tx *db.Tx, q credentials, by audit.Actor) (*Clie
 		return nil, errInvalidClient.Because("there is no such client")
 	case c.Public && q.secret != "":
 		return nil, errInvalidClient.Saying("a public client has no secret")
+	case q.assertion != nil:
+		if err := c.asserted(q, tx.Now()); err != nil {
+			return nil, err
+		}
+		return c, nil
 	case c.Public:
 		return c, nil
+	case c.AuthMethod != "" && c.AuthMethod != q.way && q.way != AuthNone:
+		return nil, errWay
 	case q.secret == "":
 		return nil, errInvalidClient.Saying("the client has to authenticate")
 	}

@@ -78,7 +78,7 @@ func (h *house) authenticate(id, text, address string) error {
 	h.t.Helper()
 	by := audit.Actor{Via: "api", Address: address}
 	return h.d.Write(h.t.Context(), func(tx *db.Tx) error {
-		_, err := h.p.authenticate(tx, credentials{id, secret.Text(text)}, by)
+		_, err := h.p.authenticate(tx, credentials{clientID: id, secret: secret.Text(text), way: AuthPost}, by)
 		return err
 	})
 }

@@ -392,14 +392,15 @@ func (p *Provider) checkEdit(edit ClientEdit) (ClientEdit, error) {
 	for _, list := range []*[]string{&edit.GrantTypes, &edit.DefaultACRValues, &edit.Contacts, &edit.RequestURIs} {
 		*list = append([]string{}, *list...)
 	}
-	edit.Federated = append([]Federated{}, edit.Federated...)
+	if err := p.checkAuthentication(&edit); err != nil {
+		return edit, err
+	}
 	if err := edit.checkSubject(); err != nil {
 		return edit, err
 	}
 	if err := p.checkLogout(&edit); err != nil {
 		return edit, err
 	}
-	edit.AssertionAudience = cmp.Or(edit.AssertionAudience, AudienceStrict)
 	switch edit.RefreshIssue {
 	case "":
 		edit.RefreshIssue = RefreshAlways

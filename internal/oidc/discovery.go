@@ -58,6 +58,7 @@ type metadata struct {
 	SubjectTypesSupported  []string   `json:"subject_types_supported"`
 	IDTokenAlgsSupported   []jose.Alg `json:"id_token_signing_alg_values_supported"`
 	AuthMethodsSupported   []string   `json:"token_endpoint_auth_methods_supported"`
+	AssertionAlgsSupported []jose.Alg `json:"token_endpoint_auth_signing_alg_values_supported"`
 	ClaimTypesSupported    []string   `json:"claim_types_supported"`
 	ClaimsSupported        []string   `json:"claims_supported"`
 	ChallengesSupported    []string   `json:"code_challenge_methods_supported"`
@@ -93,7 +94,8 @@ func newMetadata(issuer, internal string) (*document, error) {
 		ACRValuesSupported:     []string{"phr", "0"},
 		SubjectTypesSupported:  []string{SubjectPublic, SubjectPairwise},
 		IDTokenAlgsSupported:   KeyAlgs,
-		AuthMethodsSupported:   []string{"client_secret_basic", "client_secret_post", "none"},
+		AuthMethodsSupported:   authMethods,
+		AssertionAlgsSupported: jose.Algs,
 		ClaimTypesSupported:    []string{"normal"},
 		ClaimsSupported: []string{"sub", "iss", "aud", "exp", "iat", "auth_time", "nonce", "acr", "amr", "sid",
 			"name", "given_name", "family_name", "middle_name", "nickname", "display_name", "preferred_username",

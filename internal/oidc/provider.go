@@ -117,6 +117,7 @@ func (p *Provider) Work(r *jobs.Runner) {
 	p.logoutWork(r)
 	r.Purge("authorizations", purgeAuthorizations)
 	r.Purge("oidc.device_codes", purgeDevices)
+	r.Purge("oidc.used_assertions", forgetAssertions)
 }
 
 func purgeAuthorizations(tx *db.Tx, limit int) (int64, error) {

@@ -18,6 +18,7 @@ var quiet = map[string]string{
 	"app.sealCheck":      "it keeps a mark by which the encryption key is known again",
 	"oidc.grantWork":     "what a session had opened ends with it, and the end of the session is recorded",
 	"oidc.userPurged":    "directory records that a user was purged",
+	"oidc.useUp":         "what a client proves itself for is recorded, if it changes anything",
 	"oidc.withKey":       "whoever calls it records what was done with the key",
 	"oidc.decide":        "what somebody decided is recorded when the client is answered",
 	"signin.BeginSignIn": "a challenge changes nothing",

@@ -52,7 +52,7 @@ var House = Plan{
 		"app":       "audit db directory edge fault i18n jobs jose oidc outbound secret settings signin web",
 
 		"dbtest":  "db secret",
-		"apptest": "app audit db dbtest directory jose oidc secret",
+		"apptest": "app audit db dbtest directory jose oidc outbound secret",
 
 		"cmd/pocket-id":          "app audit directory jose oidc",
 		"examples/relying-party": "",
@@ -89,7 +89,7 @@ var House = Plan{
 		"github.com/chromedp/chromedp":       {Tests: "test/browser", Why: "a browser"},
 		"github.com/chromedp/cdproto":        {Tests: "test/browser", Why: "a browser"},
 		"github.com/jba/templatecheck":       {Tests: "web", Why: "types of templates"},
-		"crypto/rand":                        {Packages: "dbtest jose secret examples/relying-party test/bench", Tests: "*", Why: "tokens come from secret"},
+		"crypto/rand":                        {Packages: "apptest dbtest jose secret examples/relying-party test/bench", Tests: "*", Why: "tokens come from secret"},
 		"database/sql":                       {Packages: "db dbtest", Tests: "db test/browser test/kill", Why: "transactions come from db"},
 		"html/template":                      {Packages: "oidc web examples/relying-party", Tests: "web", Why: "pages are made in web, the form of form_post in oidc"},
 		"log":                                {Packages: "examples/relying-party", Why: "the log is slog"},

@@ -1,0 +1,137 @@
+package apptest
+
+import (
+	"crypto"
+	"crypto/ecdsa"
+	"crypto/ed25519"
+	"crypto/elliptic"
+	"crypto/rand"
+	"crypto/rsa"
+	_ "crypto/sha512" // found by crypto.Hash
+	"encoding/base64"
+	"encoding/json"
+	"math/big"
+	"sync"
+	"testing"
+
+	"pocketid/internal/jose"
+)
+
+// A Signer has a key of its own, as an application or an issuer elsewhere has, and
+// signs whatever it is told to.
+type Signer struct {
+	Alg   jose.Alg
+	KeyID string
+
+	t       testing.TB
+	private crypto.Signer
+}
+
+// rsaKey is the one that all signers of the RS and PS algorithms have: making one takes
+// longer than most tests.
+var rsaKey = sync.OnceValues(func() (*rsa.PrivateKey, error) { return rsa.GenerateKey(rand.Reader, 2048) })
+
+// NewSigner makes a key for RS256, PS256, ES256 or EdDSA.
+func NewSigner(t testing.TB, alg jose.Alg, kid string) *Signer {
+	t.Helper()
+	s := &Signer{Alg: alg, KeyID: kid, t: t}
+	var err error
+	switch alg {
+	case jose.RS256, jose.PS256:
+		s.private, err = rsaKey()
+	case jose.ES256:
+		s.private, err = ecdsa.GenerateKey(elliptic.P256(), rand.Reader)
+	case jose.EdDSA:
+		_, s.private, err = ed25519.GenerateKey(rand.Reader)
+	default:
+		t.Fatalf("no signer for %s", alg)
+	}
+	if err != nil {
+		t.Fatal(err)
+	}
+	return s
+}
+
+// JWK is the public key, as a set has it.
+func (s *Signer) JWK() map[string]any {
+	k := map[string]any{"kid": s.KeyID, "alg": string(s.Alg), "use": "sig"}
+	set := func(name string, value []byte) { k[name] = base64.RawURLEncoding.EncodeToString(value) }
+	switch public := s.private.Public().(type) {
+	case *rsa.PublicKey:
+		k["kty"] = "RSA"
+		set("n", public.N.Bytes())
+		set("e", big.NewInt(int64(public.E)).Bytes())
+	case *ecdsa.PublicKey:
+		k["kty"], k["crv"] = "EC", "P-256"
+		point, err := public.Bytes()
+		if err != nil {
+			s.t.Fatal(err)
+		}
+		set("x", point[1:33])
+		set("y", point[33:])
+	case ed25519.PublicKey:
+		k["kty"], k["crv"] = "OKP", "Ed25519"
+		set("x", public)
+	}
+	return k
+}
+
+// KeySet is the JWK Set of signers.
+func KeySet(signers ...*Signer) string {
+	keys := []map[string]any{}
+	for _, s := range signers {
+		keys = append(keys, s.JWK())
+	}
+	return toJSON(map[string]any{"keys": keys})
+}
+
+// Sign makes a compact JWS of claims. Members of header are added to alg and kid or
+// stand in their place; one that is nil is left out.
+func (s *Signer) Sign(header, claims map[string]any) string {
+	s.t.Helper()
+	h := map[string]any{"alg": string(s.Alg), "kid": s.KeyID}
+	for name, value := range header {
+		if h[name] = value; value == nil {
+			delete(h, name)
+		}
+	}
+	input := base64.RawURLEncoding.EncodeToString([]byte(toJSON(h))) + "." + base64.RawURLEncoding.EncodeToString([]byte(toJSON(claims)))
+	return input + "." + base64.RawURLEncoding.EncodeToString(s.signature(input))
+}
+
+func (s *Signer) signature(input string) []byte {
+	s.t.Helper()
+	if s.Alg == jose.EdDSA {
+		return ed25519.Sign(s.private.(ed25519.PrivateKey), []byte(input))
+	}
+	h := crypto.SHA256.New()
+	h.Write([]byte(input))
+	digest := h.Sum(nil)
+	var out []byte
+	var err error
+	switch s.Alg {
+	case jose.RS256:
+		out, err = rsa.SignPKCS1v15(rand.Reader, s.private.(*rsa.PrivateKey), crypto.SHA256, digest)
+	case jose.PS256:
+		out, err = rsa.SignPSS(rand.Reader, s.private.(*rsa.PrivateKey), crypto.SHA256, digest, &rsa.PSSOptions{SaltLength: rsa.PSSSaltLengthEqualsHash})
+	case jose.ES256:
+		var r, z *big.Int
+		if r, z, err = ecdsa.Sign(rand.Reader, s.private.(*ecdsa.PrivateKey), digest); err == nil {
+			out = make([]byte, 64)
+			r.FillBytes(out[:32])
+			z.FillBytes(out[32:])
+		}
+	}
+	if err != nil {
+		s.t.Fatal(err)
+	}
+	return out
+}
+
+func toJSON(v any) string {
+	b, err := json.Marshal(v)
+	if err != nil {
+		panic("apptest: a map does not marshal: " + err.Error())
+	}
+	return string(b)
+}
