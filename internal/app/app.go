@@ -121,6 +121,7 @@ func (a *App) build(ctx context.Context) (err error) {
 		return err
 	}
 	a.OIDC.Work(a.Jobs)
+	a.Settings.OnChange(a.OIDC.SettingsChanged)
 	return nil
 }
 

@@ -35,6 +35,10 @@ func (a *App) protocol() []edge.Route {
 
 		{Pattern: "POST /api/oidc/token", Access: edge.Protocol, Surface: edge.OAuth, Limit: edge.LimitToken, CORS: true, Handler: p.Token},
 		{Pattern: "POST /api/oidc/device/authorize", Access: edge.Protocol, Surface: edge.OAuth, Limit: edge.LimitToken, CORS: true, Handler: p.DeviceAuthorize},
+		{Pattern: "POST /api/oidc/register", Access: edge.Protocol, Surface: edge.OAuth, Limit: edge.LimitToken, CORS: true, Handler: p.Register},
+		{Pattern: "GET /api/oidc/register/{client}", Access: edge.Protocol, Surface: edge.OAuth, Limit: edge.LimitToken, Handler: p.Registered},
+		{Pattern: "PUT /api/oidc/register/{client}", Access: edge.Protocol, Surface: edge.OAuth, Limit: edge.LimitToken, Handler: p.Reregister},
+		{Pattern: "DELETE /api/oidc/register/{client}", Access: edge.Protocol, Surface: edge.OAuth, Limit: edge.LimitToken, Handler: p.Deregister},
 		{Pattern: "GET /api/oidc/userinfo", Access: edge.Protocol, Surface: edge.Bearer, CORS: true, Handler: p.Userinfo},
 		{Pattern: "POST /api/oidc/userinfo", Access: edge.Protocol, Surface: edge.Bearer, CORS: true, Handler: p.Userinfo},
 		{Pattern: "GET /api/oidc/end-session", Access: edge.Protocol, Surface: edge.Page, Handler: p.EndSession},

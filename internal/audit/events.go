@@ -101,6 +101,16 @@ var (
 	ExchangeAllowed     = declare(ofClients, "token_exchange.allowed")
 	ExchangeForbidden   = declare(ofClients, "token_exchange.forbidden")
 
+	ClientRegistered         = declare(ofClients, "client.registered")
+	ClientReregistered       = declare(ofClients, "client.reregistered")
+	ClientDeregistered       = declare(ofClients, "client.deregistered")
+	ClientExpired            = declare(ofClients, "client.expired")
+	ClientDocumentRead       = declare(ofClients, "client.document_read")
+	ClientDocumentChanged    = declare(ofClients, "client.document_changed")
+	ClientDocumentForbidden  = declare(ofClients, "client.document_forbidden")
+	RegistrationTokenMade    = declare(ofClients, "registration_token.made")
+	RegistrationTokenRevoked = declare(ofClients, "registration_token.revoked")
+
 	SettingsEdited = declare(ofSystem, "settings.edited")
 	AuditExported  = declare(ofSystem, "audit.exported")
 	KeyPublished   = declare(ofSystem, "key.published")

@@ -246,7 +246,9 @@ func oauth(w http.ResponseWriter, r *http.Request, f *fault.Error, status int) {
 	case 404, 405, 413, 429, 500, 503, 504:
 	case 401:
 		// An answer to credentials in the header names the scheme they came in.
-		if scheme, _, _ := strings.Cut(r.Header.Get("Authorization"), " "); strings.EqualFold(scheme, "Basic") {
+		if code == "invalid_token" { // of registration, which takes no others
+			w.Header().Set("WWW-Authenticate", `Bearer realm="pocket-id", error="invalid_token"`)
+		} else if scheme, _, _ := strings.Cut(r.Header.Get("Authorization"), " "); strings.EqualFold(scheme, "Basic") {
 			w.Header().Set("WWW-Authenticate", `Basic realm="pocket-id"`)
 		}
 	default:

@@ -67,6 +67,9 @@ func (p *Provider) Authorize(w http.ResponseWriter, r *http.Request) error {
 		return err
 	}
 	edge.Note(r.Context(), "client", q.ClientID)
+	if err := p.meetClient(r.Context(), q.ClientID); err != nil {
+		return err
+	}
 	// The target is judged in the database below, and only then is refusal told.
 	refusal := q.parseRequest(form)
 	if refusal == nil && q.IDTokenHint != "" {

@@ -96,7 +96,7 @@ func parseCredentials(h http.Header, form url.Values) (credentials, error) {
 	if c.clientID == "" {
 		return c, errInvalidClient.Saying("there is no client_id")
 	}
-	if len(c.clientID) > maxClientID || strings.ContainsFunc(c.clientID, notVisible) {
+	if !isClientID(c.clientID) {
 		return credentials{}, errInvalidClient.Saying("client_id is malformed")
 	}
 	return c, nil

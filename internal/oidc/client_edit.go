@@ -206,9 +206,7 @@ func (p *Provider) AddClient(ctx context.Context, by audit.Actor, edit ClientEdi
 			return err
 		}
 		c.CreatedAt, c.UpdatedAt = tx.Now(), tx.Now()
-		fields := c.fields()
-		tx.Do(`INSERT INTO clients (`+clientColumns+`) VALUES (`+db.Marks(len(fields))+`)`, fields...)
-		saveLists(tx, &c)
+		insertClient(tx, &c)
 		if plain = ""; !c.Public {
 			s, text := randomSecret(by, c.ID)
 			s.CreatedAt, plain = tx.Now(), text
@@ -239,14 +237,19 @@ func (p *Provider) editClient(ctx context.Context, by audit.Actor, id string, ed
 	if edit.ID != "" && edit.ID != id {
 		return Client{}, ErrClientIDFixed
 	}
-	edit, err := p.checkEdit(edit)
-	if err != nil {
-		return Client{}, err
-	}
+	asked := edit
+	edit, malformed := p.checkEdit(asked)
 	var c *Client
-	err = p.db.Write(ctx, func(tx *db.Tx) (err error) {
+	err := p.db.Write(ctx, func(tx *db.Tx) (err error) {
+		edit := edit
 		if c, err = clientByID(tx, id); err != nil {
 			return err
+		}
+		if c.Kind == KindDocument { // the rest is what its document says
+			edit, malformed = p.checkEdit(c.Edit().rights(asked))
+		}
+		if malformed != nil {
+			return malformed
 		}
 		if err := checkGroups(tx, edit.AllowedGroups); err != nil {
 			return err
@@ -256,10 +259,7 @@ func (p *Provider) editClient(ctx context.Context, by audit.Actor, id string, ed
 		}
 		before := c.record()
 		c.apply(edit)
-		c.UpdatedAt = tx.Now()
-		fields := c.fields()
-		tx.Do(`UPDATE clients SET (`+clientColumns+`) = (`+db.Marks(len(fields))+`) WHERE id = $1`, fields...)
-		saveLists(tx, c)
+		updateClient(tx, c)
 		was, is := differences(before, c.record())
 		audit.Record(tx, by, audit.Event{Name: audit.ClientEdited, Object: c.named(), Client: c.ID, Before: was, After: is})
 		jobs.Publish(tx, "client.changed", id)
@@ -282,15 +282,33 @@ func (p *Provider) DeleteClient(ctx context.Context, by audit.Actor, id string) 
 		if err != nil {
 			return err
 		}
-		now := tx.Now()
-		tx.Do(`UPDATE clients SET deleted_at = $1, updated_at = $1 WHERE id = $2`, db.Time(&now), id)
-		tx.Do(`UPDATE grants SET revoked_at = $1, revoked_reason = 'client_deleted' WHERE client_id = $2 AND revoked_at IS NULL`,
-			db.Time(&now), id)
-		tx.Do(`DELETE FROM client_secrets WHERE client_id = $1`, id)
-		audit.Record(tx, by, audit.Event{Name: audit.ClientDeleted, Object: c.named(), Client: c.ID, Before: c.record()})
-		jobs.Publish(tx, "client.deleted", id)
+		removeClient(tx, by, c, audit.ClientDeleted)
 		return nil
 	})
+}
+
+// removeClient takes c out of use with all that it was given.
+func removeClient(tx *db.Tx, by audit.Actor, c *Client, event audit.Name) {
+	now := tx.Now()
+	tx.Do(`UPDATE clients SET deleted_at = $1, updated_at = $1, registration_token = NULL WHERE id = $2`, db.Time(&now), c.ID)
+	tx.Do(`UPDATE grants SET revoked_at = $1, revoked_reason = 'client_deleted' WHERE client_id = $2 AND revoked_at IS NULL`,
+		db.Time(&now), c.ID)
+	tx.Do(`DELETE FROM client_secrets WHERE client_id = $1`, c.ID)
+	audit.Record(tx, by, audit.Event{Name: event, Object: c.named(), Client: c.ID, Before: c.record()})
+	jobs.Publish(tx, "client.deleted", c.ID)
+}
+
+func insertClient(tx *db.Tx, c *Client) {
+	fields := c.fields()
+	tx.Do(`INSERT INTO clients (`+clientColumns+`) VALUES (`+db.Marks(len(fields))+`)`, fields...)
+	saveLists(tx, c)
+}
+
+func updateClient(tx *db.Tx, c *Client) {
+	c.UpdatedAt = tx.Now()
+	fields := c.fields()
+	tx.Do(`UPDATE clients SET (`+clientColumns+`) = (`+db.Marks(len(fields))+`) WHERE id = $1`, fields...)
+	saveLists(tx, c)
 }
 
 // record is c as audit records hold it: what an administrator may set, and no secrets.
@@ -427,7 +445,7 @@ func (p *Provider) checkEdit(edit ClientEdit) (ClientEdit, error) {
 			return edit, ErrLifetime.At(lifetime.field)
 		}
 	}
-	return edit, nil
+	return p.checkShown(edit)
 }
 
 // checkURIs refuses an address that may not be used, naming its place in field.

@@ -1,13 +1,19 @@
 package oidc
 
 import (
+	"context"
 	"encoding/json"
 	"fmt"
 	"net/http"
+	"sync"
+	"sync/atomic"
 	"time"
 
+	"pocketid/internal/db"
+	"pocketid/internal/edge"
 	"pocketid/internal/i18n"
 	"pocketid/internal/jose"
+	"pocketid/internal/settings"
 )
 
 // metadataMaxAge is how long a client may keep the discovery document.
@@ -19,6 +25,7 @@ const (
 	pathToken      = "/api/oidc/token"
 	pathUserinfo   = "/api/oidc/userinfo"
 	pathEndSession = "/api/oidc/end-session"
+	pathRegister   = "/api/oidc/register"
 	pathJWKS       = "/.well-known/jwks.json"
 )
 
@@ -27,7 +34,7 @@ const pathDiscovery = "/.well-known/openid-configuration"
 
 // Endpoints are the addresses that an application is told of, as discovery has them.
 type Endpoints struct {
-	Issuer, Discovery, Authorization, Token, Userinfo, EndSession, JWKS string
+	Issuer, Discovery, Authorization, Token, Userinfo, EndSession, JWKS, Registration string
 }
 
 // Endpoints is what an administrator types into an application.
@@ -35,7 +42,7 @@ func (p *Provider) Endpoints() Endpoints {
 	return Endpoints{
 		Issuer: p.issuer, Discovery: p.issuer + pathDiscovery, Authorization: p.issuer + pathAuthorize,
 		Token: p.internalURL + pathToken, Userinfo: p.internalURL + pathUserinfo,
-		EndSession: p.issuer + pathEndSession, JWKS: p.internalURL + pathJWKS,
+		EndSession: p.issuer + pathEndSession, JWKS: p.internalURL + pathJWKS, Registration: p.internalURL + pathRegister,
 	}
 }
 
@@ -48,6 +55,7 @@ type metadata struct {
 	TokenEndpoint         string `json:"token_endpoint"`
 	UserinfoEndpoint      string `json:"userinfo_endpoint"`
 	EndSessionEndpoint    string `json:"end_session_endpoint"`
+	RegistrationEndpoint  string `json:"registration_endpoint,omitempty"`
 	JWKSURI               string `json:"jwks_uri"`
 
 	ScopesSupported        []string   `json:"scopes_supported"`
@@ -69,6 +77,7 @@ type metadata struct {
 	RequestParameterSupported   bool `json:"request_parameter_supported"`
 	RequestURISupported         bool `json:"request_uri_parameter_supported"`
 	IssuerInAuthorizationAnswer bool `json:"authorization_response_iss_parameter_supported"`
+	DocumentsSupported          bool `json:"client_id_metadata_document_supported,omitempty"`
 
 	BackchannelLogout         bool `json:"backchannel_logout_supported"`
 	BackchannelLogoutSession  bool `json:"backchannel_logout_session_supported"`
@@ -76,10 +85,21 @@ type metadata struct {
 	FrontchannelLogoutSession bool `json:"frontchannel_logout_session_supported"`
 }
 
-// newMetadata renders the discovery document. internal is where clients find
+// capabilities are what the discovery document tells that a setting switches. All else
+// in it is always on.
+type capabilities struct {
+	registration bool // clients may register themselves (RFC 7591)
+	documents    bool // addresses of metadata documents are client ids
+}
+
+func capabilitiesOf(s settings.Settings) capabilities {
+	return capabilities{registration: s.ClientRegistration != settings.RegistrationDisabled, documents: len(s.CIMDURLAllowlist) > 0}
+}
+
+// newMetadata is what the discovery document says. internal is where clients find
 // what no browser visits: the token, userinfo and key endpoints.
-func newMetadata(issuer, internal string) (*document, error) {
-	body, err := json.MarshalIndent(metadata{
+func newMetadata(issuer, internal string, can capabilities) metadata {
+	m := metadata{
 		Issuer:                issuer,
 		AuthorizationEndpoint: issuer + pathAuthorize,
 		TokenEndpoint:         internal + pathToken,
@@ -108,11 +128,70 @@ func newMetadata(issuer, internal string) (*document, error) {
 		IssuerInAuthorizationAnswer: true,
 
 		BackchannelLogout: true, BackchannelLogoutSession: true, FrontchannelLogout: true, FrontchannelLogoutSession: true,
-	}, "", "  ")
+		DocumentsSupported: can.documents,
+	}
+	if can.registration {
+		m.RegistrationEndpoint = internal + pathRegister
+	}
+	return m
+}
+
+// settingsFor is how long a process believes what it read of the settings, as it does
+// with keys: another replica may have changed them. doubtFor is how long it asks each
+// time after a change of its own, whose commit is yet to come.
+const (
+	settingsFor = 30 * time.Second
+	doubtFor    = 10 * time.Second
+)
+
+// A discovery holds the document as it is under the settings of now. It is rendered once
+// for each set of capabilities.
+type discovery struct {
+	issuer, internal string
+
+	rendered sync.Map // from capabilities to *document
+	known    atomic.Pointer[knownCapabilities]
+	doubted  atomic.Int64 // until when, in microseconds since 1970
+}
+
+type knownCapabilities struct {
+	can   capabilities
+	until time.Time
+}
+
+func newDiscovery(issuer, internal string) *discovery {
+	return &discovery{issuer: issuer, internal: internal}
+}
+
+// of renders the document for can, or finds it.
+func (d *discovery) of(can capabilities) (*document, error) {
+	if held, ok := d.rendered.Load(can); ok {
+		return held.(*document), nil
+	}
+	body, err := json.MarshalIndent(newMetadata(d.issuer, d.internal, can), "", "  ")
 	if err != nil {
 		return nil, fmt.Errorf("write the discovery document: %w", err)
 	}
-	return newDocument(append(body, '\n'), metadataMaxAge), nil
+	held, _ := d.rendered.LoadOrStore(can, newDocument(append(body, '\n'), metadataMaxAge))
+	return held.(*document), nil
+}
+
+// capabilities are those of now, read again when they are older than settingsFor.
+func (p *Provider) capabilities(ctx context.Context) (capabilities, error) {
+	now := edge.Now(ctx)
+	if held := p.metadata.known.Load(); held != nil && now.Before(held.until) && now.UnixMicro() > p.metadata.doubted.Load() {
+		return held.can, nil
+	}
+	var can capabilities
+	err := p.db.Read(ctx, func(tx *db.Tx) error {
+		s, err := settings.Of(tx)
+		can = capabilitiesOf(s)
+		return err
+	})
+	if err == nil {
+		p.metadata.known.Store(&knownCapabilities{can, now.Add(settingsFor)})
+	}
+	return can, err
 }
 
 // Discovery is the endpoint of the discovery document, at both of its
@@ -122,6 +201,14 @@ func (p *Provider) Discovery(w http.ResponseWriter, r *http.Request) error {
 	if _, err := p.keys.complete(r.Context()); err != nil {
 		return err
 	}
-	p.metadata.serve(w, r)
+	can, err := p.capabilities(r.Context())
+	if err != nil {
+		return err
+	}
+	d, err := p.metadata.of(can)
+	if err != nil {
+		return err
+	}
+	d.serve(w, r)
 	return nil
 }

@@ -31,11 +31,7 @@ var update = flag.Bool("update", false, "write the golden files")
 // metadataAt is a provider that has nothing but keys and documents.
 func metadataAt(t testing.TB, k *Keyring, issuer, internal string) http.Handler {
 	t.Helper()
-	p := &Provider{keys: k, issuer: issuer}
-	var err error
-	if p.metadata, err = newMetadata(issuer, internal); err != nil {
-		t.Fatal(err)
-	}
+	p := &Provider{db: k.db, keys: k, issuer: issuer, metadata: newDiscovery(issuer, internal)}
 	mux := http.NewServeMux()
 	mux.Handle("GET /.well-known/openid-configuration", edge.On(edge.Problem, p.Discovery))
 	mux.Handle("GET /.well-known/oauth-authorization-server", edge.On(edge.Problem, p.Discovery))
@@ -107,10 +103,7 @@ func TestEveryClaimIsAnnounced(t *testing.T) {
 		nonce:  "n",
 		at:     time.Now(),
 	}
-	document, err := newMetadata(testIssuer, testIssuer)
-	must(t, err)
-	var announced metadata
-	must(t, json.Unmarshal(document.plain.body, &announced))
+	announced := newMetadata(testIssuer, testIssuer, capabilities{})
 	said := p.idClaims(i, "an access token")
 	for name := range said {
 		if name != "jti" && name != "at_hash" && !slices.Contains(announced.ClaimsSupported, name) {

@@ -113,7 +113,8 @@ func (s *situation) stale() bool {
 
 // unconsented says whether the person has to be asked. What an application on
 // somebody's own device calls itself proves nothing, so a remembered consent and
-// the administrator's word do not count for it (RFC 8252 §8.6, threats 22).
+// the administrator's word do not count for it (RFC 8252 §8.6, threats 22). Nor does that
+// word for a client which no administrator made: it can change (threats 67).
 func (s *situation) unconsented() bool {
 	if s.allowedBy == s.session.UserID {
 		return false
@@ -121,7 +122,7 @@ func (s *situation) unconsented() bool {
 	if s.request.asks(promptConsent) || s.native && s.client.Public {
 		return true
 	}
-	return !s.client.SkipConsent && !s.covered()
+	return (!s.client.SkipConsent || s.client.Stranger()) && !s.covered()
 }
 
 // covered says whether the remembered consent holds every scope asked for.

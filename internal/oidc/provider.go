@@ -72,7 +72,7 @@ type Provider struct {
 	// documents are those of elsewhere that are kept for a while: keys, metadata.
 	documents *outbound.Documents
 	keys      *Keyring
-	metadata  *document
+	metadata  *discovery
 
 	issuer      string
 	internalURL string
@@ -99,9 +99,8 @@ func New(c Config) (*Provider, error) {
 		p.internalURL = p.issuer
 	}
 	p.keys = NewKeyring(c.DB, c.Master, c.NewKey)
-	var err error
-	p.metadata, err = newMetadata(p.issuer, p.internalURL)
-	return p, err
+	p.metadata = newDiscovery(p.issuer, p.internalURL)
+	return p, nil
 }
 
 // Keys is the ring of signing keys. The app starts and runs it.
@@ -115,6 +114,7 @@ const keepEnded = 24 * time.Hour
 func (p *Provider) Work(r *jobs.Runner) {
 	p.grantWork(r)
 	p.logoutWork(r)
+	p.registrationWork(r)
 	r.Purge("authorizations", purgeAuthorizations)
 	r.Purge("oidc.device_codes", purgeDevices)
 	r.Purge("oidc.used_assertions", forgetAssertions)

@@ -82,7 +82,7 @@ func parseTarget(form url.Values) (authRequest, error) {
 	if q.ClientID = form.Get("client_id"); q.ClientID == "" {
 		return q, ErrClientMissing
 	}
-	if len(q.ClientID) > maxClientID || strings.ContainsFunc(q.ClientID, notVisible) {
+	if !isClientID(q.ClientID) {
 		return q, ErrClientUnknown
 	}
 	q.RedirectURI = form.Get("redirect_uri")

@@ -206,6 +206,11 @@ type Waiting struct {
 	// RedirectHost is the part of RedirectURI that a person can recognise: the host, or
 	// the scheme of an application on the device.
 	RedirectHost string
+	// ClientHost is the host that stands behind the client where nobody but the client says
+	// what it is called; "" where an administrator does.
+	ClientHost string
+	// ClientURI, PolicyURI and TOSURI are pages of the client that a person may want to read.
+	ClientURI, PolicyURI, TOSURI string
 	// Scopes are what the client asks for, in the order in which pages show them.
 	Scopes []string
 	// LoginHint is what the client believes the person signs in with: text to fill in,
@@ -243,6 +248,7 @@ func (p *Provider) Waiting(ctx context.Context, browser []byte, id string) (Wait
 			st = StepDone // Next tells the client
 		}
 		waiting = Waiting{
+			ClientHost: d.client.behind(target.addr), ClientURI: d.client.ClientURI, PolicyURI: d.client.PolicyURI, TOSURI: d.client.TOSURI,
 			ClientID: d.client.ID, ClientName: d.client.Name, LaunchURL: d.client.LaunchURL,
 			RedirectURI: target.uri, RedirectHost: target.addr.shown(),
 			Scopes: a.request.Scopes, LoginHint: a.request.LoginHint, UILocales: a.request.UILocales,

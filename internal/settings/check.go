@@ -52,6 +52,7 @@ func (s Settings) Checked() (Settings, error) {
 		{"webauthnUserVerification", s.WebauthnUserVerification, []string{"required", "preferred"}},
 		{"webauthnAuthenticatorAttachment", s.WebauthnAuthenticatorAttachment, []string{"any", "platform", "cross-platform"}},
 		{"allowUserSignups", s.AllowUserSignups, []string{"disabled", "withToken", "open"}},
+		{"clientRegistration", s.ClientRegistration, []string{RegistrationDisabled, RegistrationWithToken, RegistrationOpen}},
 		{"smtpTls", s.SMTPTLS, []string{"none", "starttls", "tls"}},
 	} {
 		if !slices.Contains(c.choices, c.value) {
@@ -64,8 +65,10 @@ func (s Settings) Checked() (Settings, error) {
 	if s.OwnClaimNames, err = checkOwnClaims(s.OwnClaimNames); err != nil {
 		return s, err
 	}
-	s.WebauthnDeniedAAGUIDs, err = CheckDeniedModels(s.WebauthnDeniedAAGUIDs)
-	return s, err
+	if s.WebauthnDeniedAAGUIDs, err = CheckDeniedModels(s.WebauthnDeniedAAGUIDs); err != nil {
+		return s, err
+	}
+	return s.checkRegistration()
 }
 
 // PersonalClaims are the claims about a person that people can be allowed to change

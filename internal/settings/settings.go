@@ -70,6 +70,10 @@ type Settings struct {
 	// RelatedOrigins are other pages of ours that may use the passkeys of this house, as CheckRelatedOrigins writes them.
 	RelatedOrigins []string `json:"relatedOrigins"`
 
+	ClientRegistration      string `json:"clientRegistration"`      // disabled, withToken, open
+	ClientRegistrationLimit int    `json:"clientRegistrationLimit"` // how many such clients there may be
+	ClientRegistrationDays  int    `json:"clientRegistrationDays"`  // after which an unused one goes
+	// CIMDURLAllowlist are the metadata documents that may be clients, as CheckDocuments writes them.
 	CIMDURLAllowlist []string `json:"cimdUrlAllowlist"`
 
 	// Locked says that the environment decides (UI_CONFIG_DISABLED), and Given are the
@@ -101,6 +105,9 @@ func Default() Settings {
 		AllowUserSignups:                "disabled",
 		SignupDefaultUserGroupIDs:       []string{},
 		SignupDefaultCustomClaims:       []SignupClaim{},
+		ClientRegistration:              RegistrationDisabled,
+		ClientRegistrationLimit:         1000,
+		ClientRegistrationDays:          30,
 		CIMDURLAllowlist:                []string{},
 		SMTPTLS:                         "none",
 		LDAPUserSearchFilter:            "(objectClass=person)",

@@ -104,6 +104,7 @@ func TestNamesAndDefaultsAreThoseThatScriptsKnow(t *testing.T) {
 		"webauthnAuthenticatorAttachment": `"any"`, "cimdUrlAllowlist": `[]`,
 		// ours
 		"webauthnDeniedAaguids": `[]`, "relatedOrigins": `[]`, "userEditableClaims": `["nickname","middle_name","profile","website","zoneinfo"]`,
+		"clientRegistration": `"disabled"`, "clientRegistrationLimit": `1000`, "clientRegistrationDays": `30`,
 	}
 	b, err := json.Marshal(settings.Default())
 	if err != nil {

@@ -34,6 +34,10 @@ var ways = map[string]string{
 	"LogoutQuestion": "it names the client that asks to sign out",
 	"ConfirmLogout":  "signing out is refused to nobody",
 
+	"Register": "clients speak of themselves here, and nobody signs in", "Registered": "it tells a client of itself",
+	"Reregister": "it changes what a client says of itself", "Deregister": "a client takes itself away",
+	"SettingsChanged": "it follows a change that an administrator made",
+
 	"Discovery": "it is the same for everybody", "JWKS": "it is the same for everybody", "Endpoints": "they are the same for everybody",
 	"Keys": "the ring is run by app and knows nobody", "Work": "it names work and does none",
 }

@@ -100,12 +100,15 @@ CREATE TABLE registration_tokens (
     id           TEXT PRIMARY KEY,
     hash         BYTEA NOT NULL UNIQUE,
     name         TEXT NOT NULL,
+    uses         BIGINT NOT NULL,
     uses_left    BIGINT NOT NULL,
     created_by   TEXT NOT NULL DEFAULT '',
     created_at   BIGINT NOT NULL,
-    expires_at   BIGINT,
+    expires_at   BIGINT NOT NULL,
     last_used_at BIGINT
 );
+ALTER TABLE clients ADD COLUMN registered_with TEXT NOT NULL DEFAULT '';
+CREATE INDEX clients_kind ON clients (kind, created_at);
 
 -- ends of sessions (OpenID Connect Back-Channel Logout)
 ALTER TABLE session_clients ADD COLUMN user_id TEXT NOT NULL DEFAULT '';
