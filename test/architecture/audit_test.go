@@ -15,18 +15,18 @@ import (
 // quiet are the functions that open a transaction to write and leave nothing in the log,
 // and why. Every other one records what it did.
 var quiet = map[string]string{
-	"app.sealCheck":      "it keeps a mark by which the encryption key is known again",
-	"oidc.grantWork":     "what a session had opened ends with it, and the end of the session is recorded",
-	"oidc.userPurged":    "directory records that a user was purged",
-	"oidc.useUp":         "what a client proves itself for is recorded, if it changes anything",
-	"oidc.withKey":       "whoever calls it records what was done with the key",
+	"app.sealCheck":          "it keeps a mark by which the encryption key is known again",
+	"oidc.grantWork":         "what a session had opened ends with it, and the end of the session is recorded",
+	"oidc.userPurged":        "directory records that a user was purged",
+	"oidc.useUp":             "what a client proves itself for is recorded, if it changes anything",
+	"oidc.withKey":           "whoever calls it records what was done with the key",
 	"oidc.admitRegistration": "it counts who asks to register",
-	"oidc.decide":        "what somebody decided is recorded when the client is answered",
-	"signin.BeginSignIn": "a challenge changes nothing",
-	"signin.BeginAdd":    "a challenge changes nothing",
-	"signin.BeginStepUp": "a challenge changes nothing",
-	"signin.Visit":       "it writes down when a session was last seen",
-	"signin.userPurged":  "directory records that a user was purged",
+	"oidc.decide":            "what somebody decided is recorded when the client is answered",
+	"signin.BeginSignIn":     "a challenge changes nothing",
+	"signin.BeginAdd":        "a challenge changes nothing",
+	"signin.BeginStepUp":     "a challenge changes nothing",
+	"signin.Visit":           "it writes down when a session was last seen",
+	"signin.userPurged":      "directory records that a user was purged",
 }
 
 // houses are the packages that record.
