@@ -147,6 +147,7 @@ type Tokens struct {
 	RefreshToken string `json:"refresh_token"`
 	IDToken      string `json:"id_token"`
 	Scope        string `json:"scope"`
+	IssuedType   string `json:"issued_token_type"`
 }
 
 // Token asks the token endpoint, with the application's own credentials.
@@ -239,4 +240,38 @@ func (f *Flow) At(h *House) *Flow {
 	other := *f
 	other.c = f.c.At(h)
 	return &other
+}
+
+// The names of token exchange (RFC 8693 §2.1, §3).
+const (
+	GrantExchange   = "urn:ietf:params:oauth:grant-type:token-exchange"
+	TypeAccessToken = "urn:ietf:params:oauth:token-type:access_token"
+)
+
+// Swap exchanges an access token, whatever comes of it. Changes are pairs of a parameter
+// and its value; an empty value leaves the parameter out.
+func (c *Client) Swap(token string, changes ...string) Tokens {
+	c.t.Helper()
+	return c.Token(SwapForm(token, changes...))
+}
+
+// SwapForm is how an application asks for an exchange, but for its credentials.
+func SwapForm(token string, changes ...string) url.Values {
+	form := url.Values{"grant_type": {GrantExchange}, "subject_token": {token}, "subject_token_type": {TypeAccessToken}}
+	for i := 0; i+1 < len(changes); i += 2 {
+		if changes[i+1] == "" {
+			form.Del(changes[i])
+		} else {
+			form.Set(changes[i], changes[i+1])
+		}
+	}
+	return form
+}
+
+// MaySwap lets the application exchange the tokens of another one.
+func (c *Client) MaySwap(from *Client) {
+	c.t.Helper()
+	if err := c.h.App.OIDC.AllowExchange(c.t.Context(), audit.System("cli"), c.ID, from.ID); err != nil {
+		c.t.Fatal(err)
+	}
 }

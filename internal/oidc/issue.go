@@ -98,7 +98,7 @@ type accessClaims struct {
 // sign makes the tokens of an issue.
 func (p *Provider) sign(ctx context.Context, i *issue) (*tokenAnswer, error) {
 	c := i.client
-	answer := &tokenAnswer{TokenType: "Bearer", ExpiresIn: int64(i.lives() / time.Second),
+	answer := &tokenAnswer{TokenType: "Bearer", ExpiresIn: i.at.Add(i.lives()).Unix() - i.at.Unix(),
 		Scope: strings.Join(i.scopes, " "), RefreshToken: i.refresh, IssuedType: i.issued}
 	var err error
 	if answer.AccessToken, err = p.keys.Sign(ctx, c.AccessTokenAlg, typAccess, p.accessClaims(i)); err != nil {

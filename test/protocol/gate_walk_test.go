@@ -22,6 +22,8 @@ var asksTheGate = map[string]string{
 var asksNot = map[string]string{
 	"GET /api/oidc/end-session":  "signing out is refused to nobody, and the client learns nothing by it",
 	"POST /api/oidc/end-session": "as by GET",
+
+	"POST /api/oidc/device/authorize": "nobody is there yet: the person comes with the code that it makes",
 }
 
 // A walker goes to every address with everything that a client, a person and a thief of
@@ -55,6 +57,9 @@ func (w *walker) bags(k held) []url.Values {
 		k.flows[0].Form(k.codes[0]),
 		form("grant_type", "refresh_token", "refresh_token", k.refresh),
 		form("id", id, "decision", "allow"),
+		k.devices[0].Form(),
+		apptest.SwapForm(k.access),
+		form("user_code", w.device.User, "ticket", w.ticket, "decision", "allow"),
 		form("access_token", k.access, "token", k.access),
 		form("token", k.refresh, "id_token_hint", w.hint, "request", id, "client_id", w.client.ID, "user", w.person.ID),
 	}
@@ -129,6 +134,7 @@ func TestNothingPassesAClosedGate(t *testing.T) { // threats 3, 21, 62
 		walk := func(name string, closed bool, of func(route) bool) map[string][]string {
 			v := visitOf(t, h, admin, name)
 			f, code := v.client.Authorize(v.person, "scope", "openid email")
+			v.client.MaySwap(v.client)
 			w := &walker{v, nil, f.Exchange(code).IDToken}
 			before := h.Rows()
 			if closed {
