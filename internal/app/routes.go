@@ -33,6 +33,7 @@ func (a *App) protocol() []edge.Route {
 		{Pattern: "POST /authorize", Access: edge.Protocol, Surface: edge.Page, Handler: p.Authorize},
 		{Pattern: "GET /authorize/next", Access: edge.Public, Surface: edge.Page, Handler: p.Next},
 
+		{Pattern: "POST /api/oidc/par", Access: edge.Protocol, Surface: edge.OAuth, Limit: edge.LimitToken, Handler: p.Push},
 		{Pattern: "POST /api/oidc/token", Access: edge.Protocol, Surface: edge.OAuth, Limit: edge.LimitToken, CORS: true, Handler: p.Token},
 		{Pattern: "POST /api/oidc/device/authorize", Access: edge.Protocol, Surface: edge.OAuth, Limit: edge.LimitToken, CORS: true, Handler: p.DeviceAuthorize},
 		{Pattern: "POST /api/oidc/register", Access: edge.Protocol, Surface: edge.OAuth, Limit: edge.LimitToken, CORS: true, Handler: p.Register},

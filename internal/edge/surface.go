@@ -99,7 +99,7 @@ var registered = set(
 	"invalid_token", "insufficient_scope", "unsupported_token_type",
 	"authorization_pending", "slow_down", "expired_token", "invalid_target",
 	"invalid_dpop_proof", "use_dpop_nonce", "insufficient_user_authentication",
-	"interaction_required", "login_required", "account_selection_required", "consent_required",
+	"interaction_required", "login_required", "account_selection_required", "consent_required", "unmet_authentication_requirements",
 	"invalid_request_uri", "invalid_request_object", "request_not_supported", "request_uri_not_supported", "registration_not_supported",
 	"invalid_redirect_uri", "invalid_client_metadata", "invalid_software_statement", "unapproved_software_statement",
 )

@@ -1,6 +1,7 @@
 package oidc
 
 import (
+	"context"
 	"errors"
 	"net/http"
 	"net/url"
@@ -62,27 +63,16 @@ func (p *Provider) Authorize(w http.ResponseWriter, r *http.Request) error {
 	if err != nil {
 		return err
 	}
-	q, err := parseTarget(form)
+	// The target is judged in the database below, and only then is refusal told.
+	q, refusal, err := p.read(r.Context(), form)
 	if err != nil {
 		return err
-	}
-	edge.Note(r.Context(), "client", q.ClientID)
-	if err := p.meetClient(r.Context(), q.ClientID); err != nil {
-		return err
-	}
-	// The target is judged in the database below, and only then is refusal told.
-	refusal := q.parseRequest(form)
-	if refusal == nil && q.IDTokenHint != "" {
-		if q.Hinted, err = p.hintedSubject(r.Context(), q.IDTokenHint); err != nil {
-			return err
-		}
-		edge.Note(r.Context(), "hinted", q.Hinted)
 	}
 	by := callerOf(w, r)
 
 	// Nothing is written for a request that is refused whatever the client is.
 	run := p.db.Write
-	if refusal != nil || !by.posted && !by.known && q.asks(promptNone) {
+	if refusal != nil || q.pushed == nil && !by.posted && !by.known && q.asks(promptNone) {
 		run = p.db.Read
 	}
 	var out outcome
@@ -109,21 +99,65 @@ func authorizeForm(r *http.Request) (url.Values, error) {
 	return form, nil
 }
 
+// read reads a request: what the parameters say, what the request object says that is
+// among them or at an address, or that it was pushed before. Refusal is for the client, if
+// the target is good; an error is a page.
+func (p *Provider) read(ctx context.Context, form url.Values) (q authRequest, refusal, err error) {
+	if q, err = parseTarget(form); err != nil {
+		return q, nil, err
+	}
+	edge.Note(ctx, "client", q.ClientID)
+	if err := p.meetClient(ctx, q.ClientID); err != nil {
+		return q, nil, err
+	}
+	if form.Has("request") || form.Has("request_uri") {
+		if hash := pushedHash(form); hash != nil && len(form["request_uri"]) == 1 && !form.Has("request") {
+			return authRequest{ClientID: q.ClientID, pushed: hash}, nil, nil
+		}
+		inside, err := p.requestObject(ctx, form)
+		if f, ok := errors.AsType[*fault.Error](err); ok && f.Kind != fault.Unavailable && f.Kind != fault.Internal {
+			return q, f, nil
+		}
+		if err != nil {
+			return q, nil, err
+		}
+		if q, err = parseTarget(inside); err != nil {
+			return q, nil, err
+		}
+		form, q.Signed = inside, true
+	}
+	if refusal = q.parseRequest(form); refusal == nil && q.IDTokenHint != "" {
+		if q.Hinted, err = p.hintedSubject(ctx, q.IDTokenHint); err != nil {
+			return q, nil, err
+		}
+		edge.Note(ctx, "hinted", q.Hinted)
+	}
+	return q, refusal, nil
+}
+
 // begin judges a request that came in. A POST is always stored and continued by a GET.
 func (p *Provider) begin(tx *db.Tx, q *authRequest, by caller, refusal error) (outcome, error) {
 	d, err := doorOf(tx, q.ClientID, by.visitor.User.ID, by.visitor.Session.ID)
 	if err != nil {
 		return outcome{}, err
 	}
+	if q.pushed != nil {
+		if err := p.pushed(tx, q, d.client); err != nil {
+			return outcome{}, err
+		}
+	}
 	target, err := p.target(d.client, q)
 	if err != nil {
 		return outcome{}, err
+	}
+	if refusal == nil && q.pushed == nil && d.client.PARRequired {
+		refusal = errInvalidRequest.Saying("this client has to push its requests (PAR)")
 	}
 	if refusal == nil {
 		refusal = p.judge(d.client, q)
 	}
 	if refusal != nil {
-		return p.refuse(q, target, refusal), nil
+		return p.refuse(q, target, refusal), usePushed(tx, q.pushed, d.client)
 	}
 	if by.posted {
 		return outcome{page: nextURL(p.store(tx, q, by.browser))}, nil
@@ -134,9 +168,9 @@ func (p *Provider) begin(tx *db.Tx, q *authRequest, by caller, refusal error) (o
 	}
 	switch st, refusal := next(s); {
 	case refusal != nil:
-		return p.refuse(q, target, refusal), nil
+		return p.refuse(q, target, refusal), usePushed(tx, q.pushed, d.client)
 	case st == StepDone:
-		return p.issue(tx, q, d, &s, target, by), nil
+		return p.issue(tx, q, d, &s, target, by), usePushed(tx, q.pushed, d.client)
 	default:
 		return outcome{page: stepURL(st, p.store(tx, q, by.browser))}, nil
 	}
@@ -144,6 +178,15 @@ func (p *Provider) begin(tx *db.Tx, q *authRequest, by caller, refusal error) (o
 
 // judge holds what depends on the client and on the hint.
 func (p *Provider) judge(c *Client, q *authRequest) error {
+	if !c.uses(grantTypeCode) {
+		return errUnauthorizedClient.Saying("this client may not use the authorization code flow")
+	}
+	if c.RequestObjectAlg != "" && !q.Signed { // RFC 9101 §10.5
+		return errInvalidRequest.Saying("this client has to send its requests in signed request objects")
+	}
+	if q.ACREssential && !slices.ContainsFunc(q.ACR, func(acr string) bool { return slices.Contains(acrValues, acr) }) {
+		return errUnmet.Saying("the acr that is essential is not one of this server")
+	}
 	if q.Challenge == "" && (c.PKCERequired || c.Public) {
 		return errInvalidRequest.Saying("this client has to send a code_challenge (PKCE)")
 	}
@@ -247,7 +290,13 @@ func (p *Provider) situation(tx *db.Tx, q *authRequest, d door, target place, by
 		return s, err
 	}
 	s.session = session
-	s.stranger = q.Hinted != "" && !p.isSubject(d.client, q.Hinted, session.UserID)
+	s.stranger = q.Hinted != "" && !p.isSubject(d.client, q.Hinted, session.UserID) ||
+		len(q.Subjects) > 0 && !slices.Contains(q.Subjects, p.subject(d.client, session.UserID))
+	if s.weak() {
+		if s.stronger, err = signin.HasPasskey(tx, user.ID); err != nil {
+			return s, err
+		}
+	}
 	s.pass, s.gate = mayUse(tx, user, d.client)
 	if kind := fault.Of(s.gate).Kind; s.gate != nil && (kind == fault.Internal || kind == fault.Unavailable) {
 		return s, s.gate // it could not find out
@@ -261,7 +310,7 @@ func (p *Provider) issue(tx *db.Tx, q *authRequest, d door, s *situation, target
 	c, now := d.client, tx.Now()
 	event := audit.ClientAuthorization
 	switch {
-	case s.allowedBy == s.session.UserID && remember(tx, s.session.UserID, c.ID, d.consent, q.Scopes):
+	case s.allowedBy == s.session.UserID && remember(tx, s.session.UserID, c.ID, d.consent, q.needs()):
 		event = audit.NewClientAuthorization
 	case d.consent != nil && now.Sub(d.consent.lastUsedAt) >= lastUsedEvery:
 		tx.Do(`UPDATE consents SET last_used_at = $1 WHERE user_id = $2 AND client_id = $3`, db.Time(&now), s.session.UserID, c.ID)
@@ -274,9 +323,9 @@ func (p *Provider) issue(tx *db.Tx, q *authRequest, d door, s *situation, target
 	if unexpected || now.Sub(c.LastUsedAt) >= lastUsedEvery {
 		tx.Do(`UPDATE clients SET last_used_at = $1, pkce_seen = $2 WHERE id = $3`, db.Time(&now), c.PKCESeen || unexpected, c.ID)
 	}
-	_, maxAgeAsked := q.maxAge()
+	_, maxAgeAsked := s.maxAge()
 	code := newCode(tx, codeRequest{
-		pass: s.pass, Session: s.session, Sid: sid, Scopes: q.Scopes, RedirectURI: q.RedirectURI,
+		pass: s.pass, Session: s.session, Sid: sid, ACR: s.acr(), Scopes: q.Scopes, Claims: q.Claims, RedirectURI: q.RedirectURI,
 		Challenge: q.Challenge, Nonce: q.Nonce, MaxAgeAsked: maxAgeAsked, Browser: by.browser,
 	})
 	audit.Record(tx, by.by, audit.Event{Name: event, Object: c.object(), User: s.session.UserID, Client: c.ID,

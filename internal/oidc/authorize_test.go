@@ -104,7 +104,7 @@ func TestFaultsOfTheRestGoToTheClient(t *testing.T) {
 			{[]string{"response_type", ""}, "invalid_request"},
 			{[]string{"response_type", "token"}, "unsupported_response_type"},
 			{[]string{"code_challenge", "", "code_challenge_method", ""}, "invalid_request"},
-			{[]string{"request", "x"}, "request_not_supported"},
+			{[]string{"request", "x"}, "invalid_request_object"},
 			{[]string{"prompt", "none"}, "login_required"},
 		} {
 			params := wantError(t, b.authorize(c, row.change...), c, row.want)

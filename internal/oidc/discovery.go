@@ -22,6 +22,7 @@ const metadataMaxAge = time.Hour
 // Addresses of the protocol, below the issuer or the internal address.
 const (
 	pathAuthorize  = "/authorize"
+	pathPush       = "/api/oidc/par"
 	pathToken      = "/api/oidc/token"
 	pathUserinfo   = "/api/oidc/userinfo"
 	pathEndSession = "/api/oidc/end-session"
@@ -52,6 +53,7 @@ func (p *Provider) Endpoints() Endpoints {
 type metadata struct {
 	Issuer                string `json:"issuer"`
 	AuthorizationEndpoint string `json:"authorization_endpoint"`
+	PushEndpoint          string `json:"pushed_authorization_request_endpoint"`
 	TokenEndpoint         string `json:"token_endpoint"`
 	UserinfoEndpoint      string `json:"userinfo_endpoint"`
 	EndSessionEndpoint    string `json:"end_session_endpoint"`
@@ -65,6 +67,7 @@ type metadata struct {
 	ACRValuesSupported     []string   `json:"acr_values_supported"`
 	SubjectTypesSupported  []string   `json:"subject_types_supported"`
 	IDTokenAlgsSupported   []jose.Alg `json:"id_token_signing_alg_values_supported"`
+	ObjectAlgsSupported    []jose.Alg `json:"request_object_signing_alg_values_supported"`
 	AuthMethodsSupported   []string   `json:"token_endpoint_auth_methods_supported"`
 	AssertionAlgsSupported []jose.Alg `json:"token_endpoint_auth_signing_alg_values_supported"`
 	ClaimTypesSupported    []string   `json:"claim_types_supported"`
@@ -76,6 +79,8 @@ type metadata struct {
 	ClaimsParameterSupported    bool `json:"claims_parameter_supported"`
 	RequestParameterSupported   bool `json:"request_parameter_supported"`
 	RequestURISupported         bool `json:"request_uri_parameter_supported"`
+	RequestURIsRegistered       bool `json:"require_request_uri_registration"`
+	PushRequired                bool `json:"require_pushed_authorization_requests"`
 	IssuerInAuthorizationAnswer bool `json:"authorization_response_iss_parameter_supported"`
 	DocumentsSupported          bool `json:"client_id_metadata_document_supported,omitempty"`
 
@@ -102,6 +107,7 @@ func newMetadata(issuer, internal string, can capabilities) metadata {
 	m := metadata{
 		Issuer:                issuer,
 		AuthorizationEndpoint: issuer + pathAuthorize,
+		PushEndpoint:          internal + pathPush,
 		TokenEndpoint:         internal + pathToken,
 		UserinfoEndpoint:      internal + pathUserinfo,
 		EndSessionEndpoint:    issuer + pathEndSession,
@@ -109,11 +115,12 @@ func newMetadata(issuer, internal string, can capabilities) metadata {
 
 		ScopesSupported:        scopes,
 		ResponseTypesSupported: []string{"code"},
-		ResponseModesSupported: []string{"query", "form_post"},
+		ResponseModesSupported: []string{modeQuery, modeFragment, modeFormPost},
 		GrantTypesSupported:    []string{"authorization_code", "refresh_token"},
-		ACRValuesSupported:     []string{"phr", "0"},
+		ACRValuesSupported:     acrValues,
 		SubjectTypesSupported:  []string{SubjectPublic, SubjectPairwise},
 		IDTokenAlgsSupported:   KeyAlgs,
+		ObjectAlgsSupported:    objectAlgs,
 		AuthMethodsSupported:   authMethods,
 		AssertionAlgsSupported: jose.Algs,
 		ClaimTypesSupported:    []string{"normal"},
@@ -125,6 +132,10 @@ func newMetadata(issuer, internal string, can capabilities) metadata {
 		PromptsSupported:    []string{"none", "login", "consent", "select_account"},
 		UILocalesSupported:  i18n.Locales(),
 
+		ClaimsParameterSupported:    true,
+		RequestParameterSupported:   true,
+		RequestURISupported:         true,
+		RequestURIsRegistered:       true,
 		IssuerInAuthorizationAnswer: true,
 
 		BackchannelLogout: true, BackchannelLogoutSession: true, FrontchannelLogout: true, FrontchannelLogoutSession: true,

@@ -93,6 +93,10 @@ const (
 	revokedConsent = "consent" // the person took back what they allowed
 )
 
+// needs are the scopes that the person has to allow for g: its own, and those of the
+// claims that were asked for by their names.
+func (g *Grant) needs() []string { return union(g.Scopes, g.Claims.scopes()) }
+
 func insertGrant(tx *db.Tx, g *Grant) {
 	fields := g.fields()
 	tx.Do(`INSERT INTO grants (`+grantColumnsPlain+`) VALUES (`+db.Marks(len(fields))+`)`, fields...)
@@ -140,13 +144,13 @@ func (p *Provider) hold(tx *db.Tx, c *Client, g *Grant, given []string) (holding
 		if err := p.holdParent(tx, g); err != nil {
 			return h, err
 		}
-	} else if !c.SkipConsent && !covers(given, g.Scopes) {
+	} else if !c.SkipConsent && !covers(given, g.needs()) {
 		return h, fmt.Errorf("%w: the consent was taken back", errEnded)
 	}
 	if h.pass, err = mayUse(tx, user, c); err != nil {
 		return h, refusal(err)
 	}
-	if slices.Contains(g.Scopes, scopeProfile) || slices.Contains(g.Scopes, scopeGroups) {
+	if needs := g.needs(); slices.Contains(needs, scopeProfile) || slices.Contains(needs, scopeGroups) {
 		if h.groups, err = directory.GroupsOf(tx, h.user.ID); err != nil {
 			return h, err
 		}

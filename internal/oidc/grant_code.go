@@ -1,6 +1,7 @@
 package oidc
 
 import (
+	"cmp"
 	"crypto/sha256"
 	"encoding/base64"
 	"errors"
@@ -20,8 +21,11 @@ type codeRequest struct {
 	pass
 	Session signin.Session
 	// Sid is the name of the session at the client.
-	Sid    string
+	Sid string
+	// ACR is what the client is told of how the person signed in; "" is what the session says.
+	ACR    string
 	Scopes []string
+	Claims claimsRequest
 	// RedirectURI is as the client sent it; "" when it did not.
 	RedirectURI string
 	Challenge   string
@@ -56,8 +60,8 @@ func (k *code) fields() []any {
 func newCode(tx *db.Tx, r codeRequest) string {
 	text, expires := secret.Token(), tx.Now().Add(codeFor)
 	g := Grant{ID: secret.ID(), Kind: grantByCode, UserID: r.user.ID, ClientID: r.client.ID, SessionID: r.Session.ID, Sid: r.Sid,
-		Offline: slices.Contains(r.Scopes, scopeOffline), Scopes: r.Scopes,
-		AuthTime: r.Session.AuthTime, AMR: r.Session.AMR, ACR: r.Session.ACR, CreatedAt: tx.Now(), ExpiresAt: expires}
+		Offline: slices.Contains(r.Scopes, scopeOffline), Scopes: r.Scopes, Claims: r.Claims,
+		AuthTime: r.Session.AuthTime, AMR: r.Session.AMR, ACR: cmp.Or(r.ACR, r.Session.ACR), CreatedAt: tx.Now(), ExpiresAt: expires}
 	insertGrant(tx, &g)
 	tx.Do(`
 		INSERT INTO codes (hash, grant_id, client_id, redirect_uri, challenge, nonce, max_age_asked, browser, created_at, expires_at)

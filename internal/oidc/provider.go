@@ -26,7 +26,9 @@ var (
 	errUnsupportedResponseType  = fault.New(fault.Invalid, "unsupported_response_type")
 	errLoginRequired            = fault.New(fault.Invalid, "login_required")
 	errConsentRequired          = fault.New(fault.Invalid, "consent_required")
-	errRequestNotSupported      = fault.New(fault.Invalid, "request_not_supported")
+	errUnmet                    = fault.New(fault.Forbidden, "unmet_authentication_requirements") // OpenID Connect Core Unmet Authentication Requirements §2
+	errInvalidRequestObject     = fault.New(fault.Invalid, "invalid_request_object")
+	errInvalidRequestURI        = fault.New(fault.Invalid, "invalid_request_uri")
 	errRequestURINotSupported   = fault.New(fault.Invalid, "request_uri_not_supported")
 	errRegistrationNotSupported = fault.New(fault.Invalid, "registration_not_supported")
 )
@@ -118,6 +120,7 @@ func (p *Provider) Work(r *jobs.Runner) {
 	r.Purge("authorizations", purgeAuthorizations)
 	r.Purge("oidc.device_codes", purgeDevices)
 	r.Purge("oidc.used_assertions", forgetAssertions)
+	r.Purge("oidc.pushed_requests", purgePushed)
 }
 
 func purgeAuthorizations(tx *db.Tx, limit int) (int64, error) {

@@ -20,6 +20,7 @@ const (
 	maxIDTokenHint = 8192
 	maxLoginHint   = 320
 	maxLocales     = 200
+	maxACR         = 500
 	maxMaxAge      = 10 * 365 * 24 * 3600 // seconds; more is as good as none
 	challengeLen   = 43                   // of SHA-256 in base64url (RFC 7636 §4.2)
 )
@@ -32,6 +33,14 @@ const (
 	promptSelect  = "select_account"
 )
 
+// How an answer reaches a client (OAuth 2.0 Multiple Response Types §2.1, OAuth 2.0 Form
+// Post Response Mode §2).
+const (
+	modeQuery    = "query"
+	modeFragment = "fragment"
+	modeFormPost = "form_post"
+)
+
 // scopes are the scopes of the house, in the order that pages show them. Others are
 // left out of a grant, as RFC 6749 §3.3 permits.
 var scopes = []string{scopeOpenID, scopeProfile, scopeEmail, scopeAddress, scopePhone, scopeGroups, scopeOffline}
@@ -41,20 +50,33 @@ var scopes = []string{scopeOpenID, scopeProfile, scopeEmail, scopeAddress, scope
 type authRequest struct {
 	ClientID string `json:"client_id"`
 	// RedirectURI is as the client sent it; "" leaves it to the one that is registered.
-	RedirectURI string   `json:"redirect_uri,omitempty"`
-	State       string   `json:"state,omitempty"`
-	FormPost    bool     `json:"form_post,omitempty"`
-	Scopes      []string `json:"scopes"`
-	Nonce       string   `json:"nonce,omitempty"`
-	Challenge   string   `json:"challenge,omitempty"`
-	Prompt      []string `json:"prompt,omitempty"`
+	RedirectURI string `json:"redirect_uri,omitempty"`
+	State       string `json:"state,omitempty"`
+	// Mode is how the answer travels: modeFragment or modeFormPost; "" is in the query.
+	Mode   string   `json:"response_mode,omitempty"`
+	Scopes []string `json:"scopes"`
+	// Claims are single claims beside those of the scopes.
+	Claims    claimsRequest `json:"claims,omitzero"`
+	Nonce     string        `json:"nonce,omitempty"`
+	Challenge string        `json:"challenge,omitempty"`
+	Prompt    []string      `json:"prompt,omitempty"`
 	// MaxAge is in seconds; nil is not asked for.
-	MaxAge      *int64 `json:"max_age,omitempty"`
-	LoginHint   string `json:"login_hint,omitempty"`
-	UILocales   string `json:"ui_locales,omitempty"`
-	IDTokenHint string `json:"-"`
+	MaxAge *int64 `json:"max_age,omitempty"`
+	// ACR are the values of acr that would do, the best first; none is any. With ACREssential
+	// no other will do.
+	ACR          []string `json:"acr,omitempty"`
+	ACREssential bool     `json:"acr_essential,omitempty"`
+	// Subjects are whom the answer has to be about, as the client knows them; none is anybody.
+	Subjects    []string `json:"subjects,omitempty"`
+	LoginHint   string   `json:"login_hint,omitempty"`
+	UILocales   string   `json:"ui_locales,omitempty"`
+	IDTokenHint string   `json:"-"`
 	// Hinted is the subject that IDTokenHint names; "" when it cannot be trusted.
 	Hinted string `json:"hinted,omitempty"`
+	// Signed says that it came in a request object.
+	Signed bool `json:"signed,omitempty"`
+	// pushed is the hash of the request_uri under which it was pushed; nil is that it was not.
+	pushed []byte
 }
 
 // asks says whether the request has prompt among its prompts.
@@ -66,6 +88,24 @@ func (q *authRequest) maxAge() (time.Duration, bool) {
 		return 0, false
 	}
 	return time.Duration(*q.MaxAge) * time.Second, true
+}
+
+// needs are the scopes that the person has to allow: those asked for, and those that the
+// claims belong to that are asked for by their names.
+func (q *authRequest) needs() []string { return union(q.Scopes, q.Claims.scopes()) }
+
+// union is a with what of b it does not have, in the order of pages.
+func union(a, b []string) []string {
+	if covers(a, b) {
+		return a
+	}
+	list := slices.Clone(a)
+	for _, s := range b {
+		if !slices.Contains(list, s) {
+			list = append(list, s)
+		}
+	}
+	return list
 }
 
 // parseTarget reads the part of a request that says whom to answer, and where and
@@ -89,14 +129,15 @@ func parseTarget(form url.Values) (authRequest, error) {
 	if len(form["state"]) == 1 && isState(form.Get("state")) {
 		q.State = form.Get("state")
 	}
-	q.FormPost = len(form["response_mode"]) == 1 && form.Get("response_mode") == "form_post"
+	if mode := form.Get("response_mode"); len(form["response_mode"]) == 1 && (mode == modeFragment || mode == modeFormPost) {
+		q.Mode = mode
+	}
 	return q, nil
 }
 
 // parseRequest reads the rest. Its faults are answered to the client. Parameters that
-// nobody here knows are ignored, and so are display, acr_values, claims,
-// claims_locales and resource: they ask for what need not be (OpenID Connect Core
-// §3.1.2.1).
+// nobody here knows are ignored, and so are display, claims_locales and resource: they ask
+// for what need not be (OpenID Connect Core §3.1.2.1).
 func (q *authRequest) parseRequest(form url.Values) error {
 	for name, values := range form {
 		if len(values) > 1 {
@@ -107,18 +148,11 @@ func (q *authRequest) parseRequest(form url.Values) error {
 		return errInvalidRequest.Saying("state is longer than 2048 characters or not ASCII")
 	}
 	switch form.Get("response_mode") {
-	case "", "query", "form_post":
+	case "", modeQuery, modeFragment, modeFormPost:
 	default:
-		return errInvalidRequest.Saying("response_mode can be query or form_post")
+		return errInvalidRequest.Saying("response_mode can be query, fragment or form_post")
 	}
-	switch has := form.Has; {
-	case has("request") && has("request_uri"):
-		return errInvalidRequest.Saying("request and request_uri exclude each other")
-	case has("request"):
-		return errRequestNotSupported
-	case has("request_uri"):
-		return errRequestURINotSupported
-	case has("registration"):
+	if form.Has("registration") {
 		return errRegistrationNotSupported
 	}
 	switch form.Get("response_type") {
@@ -137,7 +171,7 @@ func (q *authRequest) parseRequest(form url.Values) error {
 	if q.IDTokenHint = form.Get("id_token_hint"); len(q.IDTokenHint) > maxIDTokenHint {
 		return errInvalidRequest.Saying("id_token_hint is longer than 8192 characters")
 	}
-	for _, parse := range []func(url.Values) error{q.parseScope, q.parsePrompt, q.parseMaxAge, q.parseChallenge} {
+	for _, parse := range []func(url.Values) error{q.parseScope, q.parsePrompt, q.parseMaxAge, q.parseChallenge, q.parseWanted} {
 		if err := parse(form); err != nil {
 			return err
 		}
@@ -192,6 +226,22 @@ func (q *authRequest) parseMaxAge(form url.Values) error {
 	}
 	seconds := int64(min(n, maxMaxAge))
 	q.MaxAge = &seconds
+	return nil
+}
+
+// parseWanted reads claims and acr_values. An acr that is asked for in claims counts
+// before acr_values (OpenID Connect Core §5.5.1.1), and a sub there says who has to sign in.
+func (q *authRequest) parseWanted(form url.Values) (err error) {
+	if q.Claims, err = parseClaims(form.Get("claims")); err != nil {
+		return err
+	}
+	if s := form.Get("acr_values"); s != "" && len(s) <= maxACR && isText(s) {
+		q.ACR = strings.Fields(s)
+	}
+	if values := q.Claims.values("acr"); len(values) > 0 {
+		q.ACR, q.ACREssential = values, q.Claims.essential("acr")
+	}
+	q.Subjects = q.Claims.values("sub")
 	return nil
 }
 

@@ -13,10 +13,10 @@ import (
 
 // An answer is what a client gets by way of the browser: a code or an error.
 type answer struct {
-	uri      string
-	client   string // its name, for the page of form_post
-	formPost bool
-	params   url.Values
+	uri    string
+	client string // its name, for the page of form_post
+	mode   string
+	params url.Values
 	// fault is why there is no code; nil when there is one.
 	fault *fault.Error
 }
@@ -27,7 +27,7 @@ func (p *Provider) answer(q *authRequest, target place) answer {
 	if q.State != "" {
 		params.Set("state", q.State)
 	}
-	return answer{uri: target.uri, client: target.client, formPost: q.FormPost, params: params}
+	return answer{uri: target.uri, client: target.client, mode: q.Mode, params: params}
 }
 
 func (p *Provider) success(q *authRequest, target place, code string) answer {
@@ -51,10 +51,14 @@ func (a answer) send(w http.ResponseWriter, r *http.Request) error {
 	if a.fault != nil {
 		edge.Note(r.Context(), "answer", a.fault.Error())
 	}
-	if a.formPost {
+	switch a.mode {
+	case modeFormPost:
 		return a.post(w, r)
+	case modeFragment: // no redirect URI has one of its own
+		seeOther(w, a.uri+"#"+a.params.Encode())
+	default:
+		seeOther(w, withQuery(a.uri, a.params))
 	}
-	seeOther(w, withQuery(a.uri, a.params))
 	return nil
 }
 

@@ -46,15 +46,17 @@ type authorization struct {
 	allowedBy  string
 	deniedAt   time.Time
 	doneAt     time.Time
-	createdAt  time.Time
-	expiresAt  time.Time
+	// pushed is the pushed request that it came from; nil is none.
+	pushed    []byte
+	createdAt time.Time
+	expiresAt time.Time
 }
 
-const authorizationColumns = `id, browser, params, session_id, consent_by, denied_at, done_at, created_at, expires_at`
+const authorizationColumns = `id, browser, params, session_id, consent_by, denied_at, done_at, pushed, created_at, expires_at`
 
 func (a *authorization) fields() []any {
 	return []any{&a.hash, &a.browser, db.JSON(&a.request), db.Text(&a.selectedIn), db.Text(&a.allowedBy),
-		db.Time(&a.deniedAt), db.Time(&a.doneAt), db.Time(&a.createdAt), db.Time(&a.expiresAt)}
+		db.Time(&a.deniedAt), db.Time(&a.doneAt), &a.pushed, db.Time(&a.createdAt), db.Time(&a.expiresAt)}
 }
 
 // store keeps q while a person acts, and returns the id under which it is found.
@@ -63,8 +65,8 @@ func (p *Provider) store(tx *db.Tx, q *authRequest, browser []byte) string {
 	if browser == nil {
 		browser = []byte{}
 	}
-	a := authorization{hash: secret.Hash(id), browser: browser, request: *q, createdAt: tx.Now(), expiresAt: tx.Now().Add(authorizationFor)}
-	tx.Do(`INSERT INTO authorizations (`+authorizationColumns+`, client_id) VALUES (`+db.Marks(10)+`)`, append(a.fields(), q.ClientID)...)
+	a := authorization{hash: secret.Hash(id), browser: browser, request: *q, pushed: q.pushed, createdAt: tx.Now(), expiresAt: tx.Now().Add(authorizationFor)}
+	tx.Do(`INSERT INTO authorizations (`+authorizationColumns+`, client_id) VALUES (`+db.Marks(11)+`)`, append(a.fields(), q.ClientID)...)
 	return id
 }
 
@@ -183,7 +185,7 @@ func (p *Provider) Next(w http.ResponseWriter, r *http.Request) error {
 		}
 		now := tx.Now()
 		tx.Do(`UPDATE authorizations SET done_at = $1 WHERE id = $2`, db.Time(&now), a.hash)
-		return nil
+		return usePushed(tx, a.pushed, d.client)
 	})
 	if client != "" {
 		edge.Note(r.Context(), "client", client)
@@ -211,7 +213,8 @@ type Waiting struct {
 	ClientHost string
 	// ClientURI, PolicyURI and TOSURI are pages of the client that a person may want to read.
 	ClientURI, PolicyURI, TOSURI string
-	// Scopes are what the client asks for, in the order in which pages show them.
+	// Scopes are what the client asks for, with those of single claims, in the order in
+	// which pages show them.
 	Scopes []string
 	// LoginHint is what the client believes the person signs in with: text to fill in,
 	// and no proof of anything.
@@ -251,7 +254,7 @@ func (p *Provider) Waiting(ctx context.Context, browser []byte, id string) (Wait
 			ClientHost: d.client.behind(target.addr), ClientURI: d.client.ClientURI, PolicyURI: d.client.PolicyURI, TOSURI: d.client.TOSURI,
 			ClientID: d.client.ID, ClientName: d.client.Name, LaunchURL: d.client.LaunchURL,
 			RedirectURI: target.uri, RedirectHost: target.addr.shown(),
-			Scopes: a.request.Scopes, LoginHint: a.request.LoginHint, UILocales: a.request.UILocales,
+			Scopes: a.request.needs(), LoginHint: a.request.LoginHint, UILocales: a.request.UILocales,
 			Step: st, Next: nextURL(id), UserID: s.session.UserID,
 		}
 		return nil

@@ -98,6 +98,12 @@ func countPasskeys(tx *db.Tx, userID string) (n int, err error) {
 	return n, err
 }
 
+// HasPasskey says whether a user has a passkey to prove themselves with.
+func HasPasskey(tx *db.Tx, userID string) (bool, error) {
+	n, err := countPasskeys(tx, userID)
+	return n > 0, err
+}
+
 // passkeyLimit is how often a known passkey may be answered with wrongly.
 var passkeyLimit = Limit{Count: 20, Within: 15 * time.Minute}
 

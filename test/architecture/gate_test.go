@@ -21,7 +21,7 @@ import (
 // gate: "asks" reaches mayUse, and everything else says in words why it does not. A way
 // that is new has to be named, unless it is for administrators: then by.MustAdmin comes first.
 var ways = map[string]string{
-	"Authorize": "asks", "Next": "asks", "Token": "asks", "Userinfo": "asks",
+	"Authorize": "asks", "Push": "it takes a request in and tells the client nothing of anybody", "Next": "asks", "Token": "asks", "Userinfo": "asks",
 	"Waiting": "asks", "Allow": "asks", "Deny": "asks", "SelectAccount": "asks",
 
 	"OpenDevice": "asks", "DeviceQuestion": "asks", "AllowDevice": "asks", "DenyDevice": "asks",
