@@ -25,13 +25,14 @@ type network struct {
 	mu     sync.Mutex
 	names  map[string]netip.Addr
 	doors  map[netip.AddrPort]chan net.Conn
+	wires  *sync.Map // net.Conn -> nothing: all there were
 	key    *ecdsa.PrivateKey
 	issuer *x509.Certificate
 }
 
 // newNetwork makes one without sites. Its certificates are good at any time.
 func newNetwork() *network {
-	n := &network{names: map[string]netip.Addr{}, doors: map[netip.AddrPort]chan net.Conn{}}
+	n := &network{names: map[string]netip.Addr{}, doors: map[netip.AddrPort]chan net.Conn{}, wires: &sync.Map{}}
 	var err error
 	if n.key, err = ecdsa.GenerateKey(elliptic.P256(), rand.Reader); err != nil {
 		panic("apptest: no key: " + err.Error())
@@ -84,12 +85,23 @@ func (n *network) connect(ctx context.Context, to netip.AddrPort) (net.Conn, err
 		return nil, fmt.Errorf("nobody is at %s", to)
 	}
 	mine, theirs := net.Pipe()
+	n.wires.Store(mine, nil)
+	n.wires.Store(theirs, nil)
 	select {
 	case door <- theirs:
 		return mine, nil
 	case <-ctx.Done():
 		return nil, ctx.Err()
 	}
+}
+
+// cut ends all connections.
+func (n *network) cut() {
+	n.wires.Range(func(c, _ any) bool {
+		_ = c.(net.Conn).Close()
+		return true
+	})
+	n.wires.Clear()
 }
 
 // A Site is a server elsewhere that the house may ask: it has a public address and
@@ -127,6 +139,7 @@ func (h *House) Site(host string, serve http.HandlerFunc) *Site {
 	var serving sync.WaitGroup
 	serving.Go(func() { _ = server.Serve(inside) })
 	h.t.Cleanup(func() {
+		n.cut() // who says goodbye by TLS would wait for an answer, and time stands still by now
 		_ = server.Close()
 		serving.Wait()
 	})
@@ -139,7 +152,7 @@ func (h *House) Near(other *House) *House {
 	defer other.net.mu.Unlock()
 	h.net.mu.Lock()
 	defer h.net.mu.Unlock()
-	h.net.names, h.net.doors = other.net.names, other.net.doors
+	h.net.names, h.net.doors, h.net.wires = other.net.names, other.net.doors, other.net.wires
 	return h
 }
 
