@@ -141,6 +141,8 @@ func (p *Provider) Client(ctx context.Context, by audit.Actor, id string) (Clien
 type ClientFilter struct {
 	// Search is the beginning of a word of the name, or the id.
 	Search string
+	// Registered leaves out those that an administrator made.
+	Registered bool
 	// After is Next of the page before.
 	After string
 	// Limit is how many to return: 1 to 100; 0 is 50.
@@ -152,6 +154,7 @@ type ClientRow struct {
 	ID              string
 	Name            string
 	LaunchURL       string
+	Kind            string
 	Public          bool
 	GroupRestricted bool
 	Groups          int // how many groups may use it
@@ -178,7 +181,7 @@ const (
 )
 
 func (r *ClientRow) fields() []any {
-	return []any{&r.ID, &r.Name, &r.LaunchURL, &r.Public, &r.GroupRestricted, &r.Groups, db.Time(&r.LastUsedAt), db.Time(&r.DisabledAt)}
+	return []any{&r.ID, &r.Name, &r.LaunchURL, &r.Kind, &r.Public, &r.GroupRestricted, &r.Groups, db.Time(&r.LastUsedAt), db.Time(&r.DisabledAt)}
 }
 
 // Clients lists the clients, for administrators.
@@ -199,10 +202,13 @@ func (p *Provider) Clients(ctx context.Context, by audit.Actor, filter ClientFil
 	}
 	var page ClientPage
 	err := p.db.Read(ctx, func(tx *db.Tx) (err error) {
-		const where = ` WHERE deleted_at IS NULL AND (name_key LIKE $1 ESCAPE '!' OR name_key LIKE $2 ESCAPE '!' OR id = $3)`
+		where := ` WHERE deleted_at IS NULL AND (name_key LIKE $1 ESCAPE '!' OR name_key LIKE $2 ESCAPE '!' OR id = $3)`
+		if filter.Registered {
+			where += ` AND kind IN ('` + KindDynamic + `', '` + KindDocument + `')`
+		}
 		page = ClientPage{}
 		page.Rows, err = db.All(tx, (*ClientRow).fields, `
-			SELECT id, name, launch_url, public, group_restricted,
+			SELECT id, name, launch_url, kind, public, group_restricted,
 				(SELECT count(*) FROM client_groups g WHERE g.client_id = clients.id), last_used_at, disabled_at
 			FROM clients`+where+` AND (name_key, id) > ($4, $5)
 			ORDER BY name_key NULLS LAST, id NULLS LAST LIMIT $6`, word, "% "+word, search, afterKey, afterID, limit+1)

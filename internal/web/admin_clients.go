@@ -1,6 +1,7 @@
 package web
 
 import (
+	"encoding/base64"
 	"errors"
 	"net/http"
 	"net/url"
@@ -14,12 +15,14 @@ import (
 // clientsPage lists the clients.
 type clientsPage struct {
 	Frame
-	Search  string
-	Rows    []clientLine
-	Total   int
-	Counted bool   // Total is exact
-	Next    string // the address of the page after this one
-	Later   bool   // this is not the first page
+	Search string
+	// Registered says that only those are listed that came by themselves.
+	Registered bool
+	Rows       []clientLine
+	Total      int
+	Counted    bool   // Total is exact
+	Next       string // the address of the page after this one
+	Later      bool   // this is not the first page
 }
 
 // A clientLine is a client as the list shows it.
@@ -27,26 +30,31 @@ type clientLine struct {
 	oidc.ClientRow
 	Badge Avatar
 	Host  string // where it starts
+	Path  string // its page
 }
 
 func (x *Web) clients(w http.ResponseWriter, r *http.Request) error {
 	query := r.URL.Query()
 	search, after := strings.TrimSpace(query.Get("q")), query.Get("after")
-	found, err := x.oidc.Clients(r.Context(), actor(r), oidc.ClientFilter{Search: search, After: after, Limit: 25})
+	registered := query.Get("kind") == "registered"
+	found, err := x.oidc.Clients(r.Context(), actor(r), oidc.ClientFilter{Search: search, Registered: registered, After: after, Limit: 25})
 	if err != nil {
 		return err
 	}
 	p := clientsPage{
 		Frame:  Frame{Title: x.words(r).T("clients.title"), Area: "admin", Here: "clients"},
-		Search: search, Total: found.Total, Counted: found.Total < oidc.MaxCount, Later: after != "",
+		Search: search, Registered: registered, Total: found.Total, Counted: found.Total < oidc.MaxCount, Later: after != "",
 	}
 	for _, row := range found.Rows {
-		p.Rows = append(p.Rows, clientLine{row, avatarOf(row.Name, row.ID), hostOf(row.LaunchURL)})
+		p.Rows = append(p.Rows, clientLine{row, avatarOf(row.Name, row.ID), hostOf(row.LaunchURL), clientPath(row.ID)})
 	}
 	if found.Next != "" {
 		next := url.Values{"after": {found.Next}}
 		if search != "" {
 			next.Set("q", search)
+		}
+		if registered {
+			next.Set("kind", "registered")
 		}
 		p.Next = clientsPath + "?" + next.Encode()
 	}
@@ -62,7 +70,32 @@ func hostOf(address string) string {
 	return u.Host
 }
 
-func clientPath(id string) string { return clientsPath + "/" + url.PathEscape(id) }
+// clientPath is the page of a client. An id that is an address stands in it in base64url
+// behind a ~, which no other id begins with: as an address it would have slashes.
+func clientPath(id string) string {
+	if strings.ContainsRune(id, '/') {
+		return clientsPath + "/~" + base64.RawURLEncoding.EncodeToString([]byte(id))
+	}
+	return clientsPath + "/" + url.PathEscape(id)
+}
+
+// ofClients lets routes find the id of a client in a path as clientPath writes it.
+func ofClients(routes []edge.Route) []edge.Route {
+	for i, route := range routes {
+		handler := route.Handler
+		routes[i].Handler = func(w http.ResponseWriter, r *http.Request) error {
+			if encoded, written := strings.CutPrefix(r.PathValue("id"), "~"); written {
+				id, err := base64.RawURLEncoding.DecodeString(encoded)
+				if err != nil {
+					return edge.ErrNotFound
+				}
+				r.SetPathValue("id", string(id))
+			}
+			return handler(w, r)
+		}
+	}
+	return routes
+}
 
 // clientNewPage asks what a client needs to begin with.
 type clientNewPage struct {

@@ -20,8 +20,12 @@ func (x *Web) consentRoutes() []edge.Route {
 type consentPage struct {
 	Frame
 	Client, Host string
-	ID, Redirect string
-	Scopes       []scopeLine
+	// By is the host behind an application that no administrator added; "" of others.
+	By string
+	// Policy, Terms and Site are pages of the application.
+	Policy, Terms, Site string
+	ID, Redirect        string
+	Scopes              []scopeLine
 }
 
 // A scopeLine is a scope in plain words, with what it would give.
@@ -39,7 +43,8 @@ func (x *Web) consent(w http.ResponseWriter, r *http.Request) error {
 	if waiting == nil || waiting.Step != "consent" {
 		return seeOther(w, inside(target, home))
 	}
-	p := consentPage{Client: waiting.ClientName, Host: waiting.RedirectHost, ID: id, Redirect: waiting.Next}
+	p := consentPage{Client: waiting.ClientName, Host: waiting.RedirectHost, By: waiting.ClientHost,
+		Policy: waiting.PolicyURI, Terms: waiting.TOSURI, Site: waiting.ClientURI, ID: id, Redirect: waiting.Next}
 	if waiting.UILocales != "" {
 		p.words = i18n.For(i18n.Match(waiting.UILocales, visitor(r).User.Locale, edge.ReadCookie(r, localeCookie), r.Header.Get("Accept-Language")))
 	} else {

@@ -76,6 +76,9 @@ var marks = map[audit.Name]mark{
 
 	audit.ClientCreated: {"plus", ""}, audit.ClientEdited: {"settings", ""}, audit.ClientDeleted: {"trash", "bad"},
 	audit.ClientSecretAdded: {"key", ""}, audit.ClientSecretRemoved: {"key", ""},
+	audit.ClientRegistered: {"plus", "warn"}, audit.ClientReregistered: {"settings", ""}, audit.ClientDeregistered: {"trash", "bad"},
+	audit.ClientExpired: {"trash", ""}, audit.ClientDocumentRead: {"plus", "warn"}, audit.ClientDocumentChanged: {"settings", "warn"},
+	audit.ClientDocumentForbidden: {"trash", "bad"}, audit.RegistrationTokenMade: {"key", ""}, audit.RegistrationTokenRevoked: {"key", ""},
 	audit.ExchangeAllowed: {"sync", ""}, audit.ExchangeForbidden: {"sync", ""},
 
 	audit.SettingsEdited: {"settings", ""}, audit.AuditExported: {"download", ""}, audit.KeyPublished: {"key", ""}, audit.KeyHastened: {"key", ""},

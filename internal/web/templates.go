@@ -59,6 +59,10 @@ var pages = map[string]kind{
 	"wrong-host":     {"pocket", wrongHostPage{}},
 	"passkey-add":    {"pocket", passkeyAddPage{}},
 
+	"registration":        {"house", registrationPage{}},
+	"registration-token":  {"house", registrationTokenPage{}},
+	"registration-revoke": {"house", registrationRevokePage{}},
+
 	"passkey-remove": {"house", passkeyPage{}},
 	"passkey-rename": {"house", passkeyPage{}},
 	"passkeys":       {"house", passkeysPage{}},
