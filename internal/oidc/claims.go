@@ -26,6 +26,7 @@ const (
 // one of the group whose name comes first before one of another, and the house's own
 // before them all; under the names that the house itself speaks they are not heard
 // (threats 66).
+//
 // asked are claims that the client wants one by one, which come beside those of the
 // scopes; scopeOf says what the person allows with one of them.
 func (p *Provider) claims(of pass, groups []directory.Group, scopes []string, asked map[string]*claimAsked) map[string]any {
@@ -35,19 +36,22 @@ func (p *Provider) claims(of pass, groups []directory.Group, scopes []string, as
 	}
 	more := []string{}
 	for name := range asked {
-		if scope := scopeOf(name); !slices.Contains(more, scope) {
+		if scope := scopeOf(name); scope != "" && !slices.Contains(more, scope) {
 			more = append(more, scope)
 		}
 	}
 	all := p.claimsOf(of, groups, more)
-	for name := range asked {
-		say(said, name, all[name])
+	for name, a := range asked {
+		if a.takes(all[name]) {
+			say(said, name, all[name])
+		}
 	}
 	return said
 }
 
-// scopeOf is the scope that a claim comes with. Who asks for the claim alone asks the
-// person for what that scope says; what nobody knows may be a custom claim of the profile.
+// scopeOf is the scope that a claim comes with; "" is that it is about the token or the
+// sign-in. Who asks for the claim alone asks the person for what that scope says; what
+// nobody knows may be a custom claim of the profile.
 func scopeOf(claim string) string {
 	switch claim {
 	case "email", "email_verified":
@@ -58,6 +62,12 @@ func scopeOf(claim string) string {
 		return scopePhone
 	case "groups":
 		return scopeGroups
+	case "name", "given_name", "family_name", "display_name", "preferred_username", "locale", "updated_at",
+		"middle_name", "nickname", "profile", "picture", "website", "gender", "birthdate", "zoneinfo":
+		return scopeProfile
+	}
+	if directory.ReservedClaim(claim) {
+		return ""
 	}
 	return scopeProfile
 }

@@ -68,6 +68,7 @@ type metadata struct {
 	SubjectTypesSupported  []string   `json:"subject_types_supported"`
 	IDTokenAlgsSupported   []jose.Alg `json:"id_token_signing_alg_values_supported"`
 	ObjectAlgsSupported    []jose.Alg `json:"request_object_signing_alg_values_supported"`
+	UserinfoAlgsSupported  []jose.Alg `json:"userinfo_signing_alg_values_supported"`
 	AuthMethodsSupported   []string   `json:"token_endpoint_auth_methods_supported"`
 	AssertionAlgsSupported []jose.Alg `json:"token_endpoint_auth_signing_alg_values_supported"`
 	ClaimTypesSupported    []string   `json:"claim_types_supported"`
@@ -121,6 +122,7 @@ func newMetadata(issuer, internal string, can capabilities) metadata {
 		SubjectTypesSupported:  []string{SubjectPublic, SubjectPairwise},
 		IDTokenAlgsSupported:   KeyAlgs,
 		ObjectAlgsSupported:    objectAlgs,
+		UserinfoAlgsSupported:  KeyAlgs,
 		AuthMethodsSupported:   authMethods,
 		AssertionAlgsSupported: jose.Algs,
 		ClaimTypesSupported:    []string{"normal"},

@@ -96,10 +96,12 @@ func TestEveryClaimIsAnnounced(t *testing.T) {
 			grant: &Grant{AuthTime: time.Now(), AMR: []string{"phr"}, ACR: "phr", Sid: "s"},
 			pass: pass{client: &Client{ClientEdit: ClientEdit{ID: "c", IDTokenAlg: jose.RS256}},
 				user: directory.User{ID: "u", Username: "ada", Email: "ada@example.test", FirstName: "Ada", LastName: "L",
-					DisplayName: "Ada L", Locale: "en", PictureID: "p", UpdatedAt: time.Now()}},
+					DisplayName: "Ada L", Locale: "en", PictureID: "p", UpdatedAt: time.Now(), Standard: directory.Standard{
+						MiddleName: "K", Nickname: "A", Profile: "https://a.example", Website: "https://a.example", Gender: "f", Birthdate: "1815",
+						Zoneinfo: "UTC", PhoneNumber: "+1 555 0100", Address: directory.Address{Country: "UK"}}}},
 			groups: []directory.Group{{ID: "g", Name: "crew"}},
 		},
-		scopes: []string{scopeOpenID, scopeProfile, scopeEmail, scopeGroups},
+		scopes: scopes,
 		nonce:  "n",
 		at:     time.Now(),
 	}

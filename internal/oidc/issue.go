@@ -16,6 +16,9 @@ import (
 const (
 	typAccess = "at+jwt" // RFC 9068 §2.1
 	typID     = "JWT"
+	// An answer of userinfo has none: applications know no type for it, and those that mind
+	// types take JWT or nothing. So it is no hint either, which has to be a JWT.
+	typUserinfo = ""
 )
 
 // An issue is what a grant gives now. It is decided in a transaction and signed after

@@ -3,6 +3,7 @@ package oidc
 import (
 	"context"
 	"errors"
+	"io"
 	"mime"
 	"net/http"
 	"slices"
@@ -43,10 +44,26 @@ func (p *Provider) Userinfo(w http.ResponseWriter, r *http.Request) error {
 	if !slices.Contains(scopes, scopeOpenID) {
 		return errInsufficientScope.Saying("the scope openid is needed")
 	}
-	claims := p.userinfo(h, scopes)
 	edge.Note(r.Context(), "client", h.client.ID)
 	edge.Note(r.Context(), "user", h.user.ID)
-	return edge.WriteJSON(w, http.StatusOK, claims)
+	if h.client.UserinfoAlg == "" {
+		return edge.WriteJSON(w, http.StatusOK, p.userinfo(h, scopes))
+	}
+	signed, err := p.signUserinfo(r.Context(), h, scopes)
+	if err != nil {
+		return err
+	}
+	w.Header().Set("Content-Type", "application/jwt")
+	_, err = io.WriteString(w, signed)
+	return err
+}
+
+// signUserinfo is the answer as a JWT, for clients that want that. It says who made it
+// for whom, and there is no nonce in it (OpenID Connect Core §5.3.2).
+func (p *Provider) signUserinfo(ctx context.Context, h holding, scopes []string) (string, error) {
+	claims := p.userinfo(h, scopes)
+	claims["iss"], claims["aud"] = p.issuer, h.client.ID
+	return p.keys.Sign(ctx, h.client.UserinfoAlg, typUserinfo, claims)
 }
 
 // userinfo is the answer of the endpoint for a grant and what is left of its scopes.

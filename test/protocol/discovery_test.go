@@ -34,7 +34,7 @@ func TestDiscoveryDocument_OIDC_Discovery_3(t *testing.T) {
 		}
 		known := strings.Fields(`issuer authorization_endpoint token_endpoint userinfo_endpoint end_session_endpoint jwks_uri scopes_supported
 			response_types_supported response_modes_supported grant_types_supported acr_values_supported subject_types_supported
-			id_token_signing_alg_values_supported token_endpoint_auth_methods_supported claim_types_supported claims_supported
+			id_token_signing_alg_values_supported userinfo_signing_alg_values_supported token_endpoint_auth_methods_supported claim_types_supported claims_supported
 			code_challenge_methods_supported prompt_values_supported ui_locales_supported claims_parameter_supported request_parameter_supported
 			request_uri_parameter_supported authorization_response_iss_parameter_supported`)
 		for name, value := range doc {
