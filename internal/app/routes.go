@@ -40,6 +40,8 @@ func (a *App) protocol() []edge.Route {
 		{Pattern: "GET /api/oidc/register/{client}", Access: edge.Protocol, Surface: edge.OAuth, Limit: edge.LimitToken, Handler: p.Registered},
 		{Pattern: "PUT /api/oidc/register/{client}", Access: edge.Protocol, Surface: edge.OAuth, Limit: edge.LimitToken, Handler: p.Reregister},
 		{Pattern: "DELETE /api/oidc/register/{client}", Access: edge.Protocol, Surface: edge.OAuth, Limit: edge.LimitToken, Handler: p.Deregister},
+		{Pattern: "POST /api/oidc/introspect", Access: edge.Protocol, Surface: edge.OAuth, Limit: edge.LimitToken, Handler: p.Introspect},
+		{Pattern: "POST /api/oidc/revoke", Access: edge.Protocol, Surface: edge.OAuth, Limit: edge.LimitToken, CORS: true, Handler: p.Revoke},
 		{Pattern: "GET /api/oidc/userinfo", Access: edge.Protocol, Surface: edge.Bearer, CORS: true, Handler: p.Userinfo},
 		{Pattern: "POST /api/oidc/userinfo", Access: edge.Protocol, Surface: edge.Bearer, CORS: true, Handler: p.Userinfo},
 		{Pattern: "GET /api/oidc/end-session", Access: edge.Protocol, Surface: edge.Page, Handler: p.EndSession},

@@ -110,6 +110,10 @@ var (
 	ClientDocumentForbidden  = declare(ofClients, "client.document_forbidden")
 	RegistrationTokenMade    = declare(ofClients, "registration_token.made")
 	RegistrationTokenRevoked = declare(ofClients, "registration_token.revoked")
+	APICreated               = declare(ofClients, "api.created")
+	APIEdited                = declare(ofClients, "api.edited")
+	APIDeleted               = declare(ofClients, "api.deleted")
+	APIClientEdited          = declare(ofClients, "api.client_edited")
 
 	SettingsEdited = declare(ofSystem, "settings.edited")
 	AuditExported  = declare(ofSystem, "audit.exported")

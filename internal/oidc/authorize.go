@@ -241,11 +241,12 @@ type door struct {
 // it. Neither user nor session need be there.
 func doorOf(tx *db.Tx, clientID, userID, sessionID string) (door, error) {
 	d := door{client: &Client{}}
-	var uris, groups, scopes string
+	var uris, groups string
+	var allowed allowance
 	var lastUsed time.Time
-	err := tx.One(append(d.client.fields(), db.Text(&uris), db.Text(&groups), db.Text(&scopes), db.Time(&lastUsed), db.Text(&d.sid)), `
+	err := tx.One(append(d.client.fields(), db.Text(&uris), db.Text(&groups), db.JSON(&allowed), db.Time(&lastUsed), db.Text(&d.sid)), `
 		SELECT `+clientColumns+`, `+clientLists+`,
-			(SELECT scopes FROM consents WHERE user_id = $2 AND client_id = clients.id),
+			(SELECT '{"scopes":' || scopes || ',"resources":' || resources || '}' FROM consents WHERE user_id = $2 AND client_id = clients.id),
 			(SELECT last_used_at FROM consents WHERE user_id = $2 AND client_id = clients.id),
 			(SELECT sid FROM session_clients WHERE session_id = $3 AND client_id = clients.id AND ended_at IS NULL)
 		FROM clients WHERE id = $1 AND deleted_at IS NULL`, clientID, userID, sessionID)
@@ -256,11 +257,8 @@ func doorOf(tx *db.Tx, clientID, userID, sessionID string) (door, error) {
 		return d, err
 	}
 	d.client.setLists(uris, groups)
-	if scopes != "" {
-		d.consent = &consent{lastUsedAt: lastUsed}
-		if err := db.JSON(&d.consent.scopes).Scan(scopes); err != nil {
-			return d, err
-		}
+	if allowed.Scopes != nil {
+		d.consent = &consent{allowed, lastUsed}
 	}
 	return d, nil
 }
@@ -270,7 +268,10 @@ func doorOf(tx *db.Tx, clientID, userID, sessionID string) (door, error) {
 func (p *Provider) situation(tx *db.Tx, q *authRequest, d door, target place, by caller) (situation, error) {
 	s := situation{request: q, client: d.client, native: target.addr.native(), now: tx.Now()}
 	if d.consent != nil {
-		s.remembered, s.consented = true, d.consent.scopes
+		s.remembered, s.consented = true, d.consent.allowance
+	}
+	if s.missed = q.aim(tx, d.client); isOutage(s.missed) {
+		return s, s.missed
 	}
 	if !by.known {
 		return s, nil
@@ -298,10 +299,16 @@ func (p *Provider) situation(tx *db.Tx, q *authRequest, d door, target place, by
 		}
 	}
 	s.pass, s.gate = mayUse(tx, user, d.client)
-	if kind := fault.Of(s.gate).Kind; s.gate != nil && (kind == fault.Internal || kind == fault.Unavailable) {
+	if isOutage(s.gate) {
 		return s, s.gate // it could not find out
 	}
 	return s, nil
+}
+
+// isOutage says whether err is no refusal, but that something could not be found out.
+func isOutage(err error) bool {
+	kind := fault.Of(err).Kind
+	return err != nil && (kind == fault.Internal || kind == fault.Unavailable)
 }
 
 // issue writes the code and all that goes with it. It is called in the transaction in
@@ -310,7 +317,7 @@ func (p *Provider) issue(tx *db.Tx, q *authRequest, d door, s *situation, target
 	c, now := d.client, tx.Now()
 	event := audit.ClientAuthorization
 	switch {
-	case s.allowedBy == s.session.UserID && remember(tx, s.session.UserID, c.ID, d.consent, q.needs()):
+	case s.allowedBy == s.session.UserID && remember(tx, s.session.UserID, c.ID, d.consent, q.allowance()):
 		event = audit.NewClientAuthorization
 	case d.consent != nil && now.Sub(d.consent.lastUsedAt) >= lastUsedEvery:
 		tx.Do(`UPDATE consents SET last_used_at = $1 WHERE user_id = $2 AND client_id = $3`, db.Time(&now), s.session.UserID, c.ID)
@@ -325,11 +332,11 @@ func (p *Provider) issue(tx *db.Tx, q *authRequest, d door, s *situation, target
 	}
 	_, maxAgeAsked := s.maxAge()
 	code := newCode(tx, codeRequest{
-		pass: s.pass, Session: s.session, Sid: sid, ACR: s.acr(), Scopes: q.Scopes, Claims: q.Claims, RedirectURI: q.RedirectURI,
+		pass: s.pass, Session: s.session, Sid: sid, ACR: s.acr(), Scopes: q.Scopes, Targets: q.Targets, Claims: q.Claims, RedirectURI: q.RedirectURI,
 		Challenge: q.Challenge, Nonce: q.Nonce, MaxAgeAsked: maxAgeAsked, Browser: by.browser,
 	})
 	audit.Record(tx, by.by, audit.Event{Name: event, Object: c.object(), User: s.session.UserID, Client: c.ID,
-		Data: map[string]any{"scopes": q.Scopes}})
+		Data: q.told()})
 	return outcome{answer: p.success(q, target, code)}
 }
 

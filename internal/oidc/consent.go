@@ -26,33 +26,50 @@ const lastUsedEvery = time.Hour
 // A consent is what a user allowed a client, once and for all requests that ask for
 // no more.
 type consent struct {
-	scopes     []string
+	allowance
 	lastUsedAt time.Time
 }
 
-// remember notes that the user allowed scopes to the client and says whether that is
-// more than was allowed before. What is remembered grows and never shrinks: a
-// request for less takes nothing back (threats 13).
-func remember(tx *db.Tx, userID, clientID string, old *consent, scopes []string) bool {
-	merged := slices.Clone(scopes)
-	if old != nil {
-		merged = slices.Clone(old.scopes)
-		for _, scope := range scopes {
-			if !slices.Contains(merged, scope) {
-				merged = append(merged, scope)
-			}
+// An allowance is what somebody allowed: scopes of the house and permissions at APIs.
+type allowance struct {
+	Scopes    []string `json:"scopes"`
+	Resources []Target `json:"resources"`
+}
+
+// covers says whether all of want is in a.
+func (a *allowance) covers(want allowance) bool {
+	return covers(a.Scopes, want.Scopes) && reaches(a.Resources, want.Resources)
+}
+
+// with is a with what more has beside it.
+func (a *allowance) with(more allowance) allowance {
+	merged := allowance{slices.Clone(a.Scopes), mergeTargets(a.Resources, more.Resources)}
+	for _, s := range more.Scopes {
+		if !slices.Contains(merged.Scopes, s) {
+			merged.Scopes = append(merged.Scopes, s)
 		}
-		if len(merged) == len(old.scopes) {
+	}
+	return merged
+}
+
+// remember notes what the user allowed the client and says whether that is more than was
+// allowed before. What is remembered grows and never shrinks: a request for less takes
+// nothing back (threats 13).
+func remember(tx *db.Tx, userID, clientID string, old *consent, allowed allowance) bool {
+	merged := allowed.with(allowance{})
+	if old != nil {
+		if old.covers(allowed) {
 			return false
 		}
+		merged = old.with(allowed)
 	}
 	now := tx.Now()
 	tx.Do(`
-		INSERT INTO consents (user_id, client_id, scopes, created_at, updated_at, last_used_at)
-		VALUES ($1, $2, $3, $4, $4, $4)
+		INSERT INTO consents (user_id, client_id, scopes, resources, created_at, updated_at, last_used_at)
+		VALUES ($1, $2, $3, $4, $5, $5, $5)
 		ON CONFLICT (user_id, client_id) DO UPDATE SET
-			scopes = excluded.scopes, updated_at = excluded.updated_at, last_used_at = excluded.last_used_at`,
-		userID, clientID, db.JSON(&merged), db.Time(&now))
+			scopes = excluded.scopes, resources = excluded.resources, updated_at = excluded.updated_at, last_used_at = excluded.last_used_at`,
+		userID, clientID, db.JSON(&merged.Scopes), db.JSON(&merged.Resources), db.Time(&now))
 	return true
 }
 

@@ -129,13 +129,19 @@ func parseDevice(form url.Values) (*authRequest, error) {
 	if q.Nonce = form.Get("nonce"); len(q.Nonce) > maxNonce || !isText(q.Nonce) {
 		return nil, errInvalidRequest.Saying("nonce is longer than 1024 characters or no text")
 	}
-	return q, q.parseScope(form)
+	if err := q.parseScope(form); err != nil {
+		return nil, err
+	}
+	return q, q.parseResources(form)
 }
 
 // newDevice makes the two codes of a device: the one it holds, and the one it shows.
 func (p *Provider) newDevice(tx *db.Tx, c *Client, q authRequest, by audit.Actor) (*deviceAnswer, error) {
 	if !c.uses(grantTypeDevice) || !c.DisabledAt.IsZero() {
 		return nil, errUnauthorizedClient.Saying("the client may not let devices ask")
+	}
+	if err := q.aim(tx, c); err != nil { // the device hears it now rather than the person later
+		return nil, err
 	}
 	deviceText := secret.Token()
 	k := deviceCode{hash: secret.Hash(deviceText), clientID: c.ID, request: q, address: by.Address,

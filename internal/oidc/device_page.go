@@ -1,6 +1,7 @@
 package oidc
 
 import (
+	"cmp"
 	"context"
 	"encoding/base64"
 	"encoding/json"
@@ -54,7 +55,8 @@ type DeviceQuestion struct {
 	// LaunchURL is where the application starts; "" when it is not known.
 	LaunchURL string
 	Scopes    []string
-	Resources []string
+	// APIs are what the client asks for at APIs.
+	APIs []AskedAPI
 	// Stays says that the device stays connected until somebody ends that.
 	Stays bool
 	// Address and UserAgent are where it was asked from, AskedAt is when.
@@ -162,6 +164,8 @@ func (p *Provider) judgeDevice(tx *db.Tx, k *deviceCode, v signin.Visitor) (door
 		return d, s, ErrDeviceElsewhere.Because("the session has ended")
 	case s.gate != nil:
 		return d, s, told(ErrDeviceDenied).Because("%w", s.gate)
+	case s.missed != nil:
+		return d, s, told(ErrDeviceDenied).Because("%w", s.missed)
 	}
 	return d, s, nil
 }
@@ -171,7 +175,7 @@ func (p *Provider) judgeDevice(tx *db.Tx, k *deviceCode, v signin.Visitor) (door
 func (p *Provider) settle(tx *db.Tx, k *deviceCode, v signin.Visitor, by audit.Actor) (door, situation, error) {
 	d, s, err := p.judgeDevice(tx, k, v)
 	if errors.Is(err, ErrDeviceDenied) {
-		k.deny(tx, d.client, by, fault.Of(s.gate).Code)
+		k.deny(tx, d.client, by, fault.Of(cmp.Or(s.gate, s.missed)).Code)
 		err = db.Keep(err)
 	}
 	return d, s, err
@@ -250,7 +254,8 @@ func (p *Provider) DeviceQuestion(ctx context.Context, v signin.Visitor, ticket 
 		q = DeviceQuestion{State: DeviceAsks, Code: shownUserCode(t.Code), ClientID: d.client.ID, ClientName: d.client.Name, LaunchURL: d.client.LaunchURL,
 			Scopes: k.request.Scopes, Stays: d.client.uses(grantTypeRefresh) && (d.client.RefreshIssue == RefreshAlways || slices.Contains(k.request.Scopes, scopeOffline)),
 			Address: k.address, UserAgent: k.userAgent, AskedAt: k.createdAt, Proof: s.needsProof(k.createdAt)}
-		return nil
+		q.APIs, err = askedOf(tx, k.request.Targets)
+		return err
 	})
 	return q, err
 }
@@ -299,7 +304,7 @@ func (p *Provider) AllowDevice(ctx context.Context, v signin.Visitor, ticket str
 func letIn(tx *db.Tx, of pass, k *deviceCode, old *consent, session signin.Session, by audit.Actor) error {
 	c, user, now := of.client, of.user, tx.Now()
 	g := Grant{ID: secret.ID(), Kind: grantByDevice, UserID: user.ID, ClientID: c.ID, SessionID: session.ID, Offline: true,
-		Scopes: k.request.Scopes, AuthTime: session.AuthTime, AMR: session.AMR, ACR: session.ACR, CreatedAt: now, ExpiresAt: k.expiresAt}
+		Scopes: k.request.Scopes, Resources: k.request.Targets, AuthTime: session.AuthTime, AMR: session.AMR, ACR: session.ACR, CreatedAt: now, ExpiresAt: k.expiresAt}
 	var hash []byte
 	err := tx.One([]any{&hash}, `UPDATE device_codes SET grant_id = $2 WHERE hash = $1 AND grant_id IS NULL AND denied_at IS NULL AND used_at IS NULL
 		RETURNING hash`, k.hash, g.ID)
@@ -312,7 +317,7 @@ func letIn(tx *db.Tx, of pass, k *deviceCode, old *consent, session signin.Sessi
 	insertGrant(tx, &g)
 	event := audit.DeviceAuthorization
 	switch {
-	case remember(tx, user.ID, c.ID, old, g.Scopes):
+	case remember(tx, user.ID, c.ID, old, k.request.allowance()):
 		event = audit.NewDeviceAuthorization
 	case old != nil && now.Sub(old.lastUsedAt) >= lastUsedEvery:
 		tx.Do(`UPDATE consents SET last_used_at = $1 WHERE user_id = $2 AND client_id = $3`, db.Time(&now), user.ID, c.ID)

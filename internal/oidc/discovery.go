@@ -5,6 +5,7 @@ import (
 	"encoding/json"
 	"fmt"
 	"net/http"
+	"slices"
 	"sync"
 	"sync/atomic"
 	"time"
@@ -25,6 +26,8 @@ const (
 	pathPush       = "/api/oidc/par"
 	pathToken      = "/api/oidc/token"
 	pathUserinfo   = "/api/oidc/userinfo"
+	pathIntrospect = "/api/oidc/introspect"
+	pathRevoke     = "/api/oidc/revoke"
 	pathEndSession = "/api/oidc/end-session"
 	pathRegister   = "/api/oidc/register"
 	pathJWKS       = "/.well-known/jwks.json"
@@ -59,6 +62,8 @@ type metadata struct {
 	EndSessionEndpoint    string `json:"end_session_endpoint"`
 	RegistrationEndpoint  string `json:"registration_endpoint,omitempty"`
 	JWKSURI               string `json:"jwks_uri"`
+	IntrospectionEndpoint string `json:"introspection_endpoint"`
+	RevocationEndpoint    string `json:"revocation_endpoint"`
 
 	ScopesSupported        []string   `json:"scopes_supported"`
 	ResponseTypesSupported []string   `json:"response_types_supported"`
@@ -71,6 +76,10 @@ type metadata struct {
 	UserinfoAlgsSupported  []jose.Alg `json:"userinfo_signing_alg_values_supported"`
 	AuthMethodsSupported   []string   `json:"token_endpoint_auth_methods_supported"`
 	AssertionAlgsSupported []jose.Alg `json:"token_endpoint_auth_signing_alg_values_supported"`
+	RevocationAuth         []string   `json:"revocation_endpoint_auth_methods_supported"`
+	RevocationAlgs         []jose.Alg `json:"revocation_endpoint_auth_signing_alg_values_supported"`
+	IntrospectionAuth      []string   `json:"introspection_endpoint_auth_methods_supported"`
+	IntrospectionAlgs      []jose.Alg `json:"introspection_endpoint_auth_signing_alg_values_supported"`
 	ClaimTypesSupported    []string   `json:"claim_types_supported"`
 	ClaimsSupported        []string   `json:"claims_supported"`
 	ChallengesSupported    []string   `json:"code_challenge_methods_supported"`
@@ -113,11 +122,13 @@ func newMetadata(issuer, internal string, can capabilities) metadata {
 		UserinfoEndpoint:      internal + pathUserinfo,
 		EndSessionEndpoint:    issuer + pathEndSession,
 		JWKSURI:               internal + pathJWKS,
+		IntrospectionEndpoint: internal + pathIntrospect,
+		RevocationEndpoint:    internal + pathRevoke,
 
 		ScopesSupported:        scopes,
 		ResponseTypesSupported: []string{"code"},
 		ResponseModesSupported: []string{modeQuery, modeFragment, modeFormPost},
-		GrantTypesSupported:    []string{"authorization_code", "refresh_token"},
+		GrantTypesSupported:    []string{"authorization_code", "refresh_token", "client_credentials"},
 		ACRValuesSupported:     acrValues,
 		SubjectTypesSupported:  []string{SubjectPublic, SubjectPairwise},
 		IDTokenAlgsSupported:   KeyAlgs,
@@ -125,6 +136,10 @@ func newMetadata(issuer, internal string, can capabilities) metadata {
 		UserinfoAlgsSupported:  KeyAlgs,
 		AuthMethodsSupported:   authMethods,
 		AssertionAlgsSupported: jose.Algs,
+		RevocationAuth:         authMethods,
+		RevocationAlgs:         jose.Algs,
+		IntrospectionAuth:      slices.DeleteFunc(slices.Clone(authMethods), func(m string) bool { return m == AuthNone }),
+		IntrospectionAlgs:      jose.Algs,
 		ClaimTypesSupported:    []string{"normal"},
 		ClaimsSupported: []string{"sub", "iss", "aud", "exp", "iat", "auth_time", "nonce", "acr", "amr", "sid",
 			"name", "given_name", "family_name", "middle_name", "nickname", "display_name", "preferred_username",

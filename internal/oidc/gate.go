@@ -16,12 +16,20 @@ var (
 )
 
 // A pass says that the gate let a user through to a client, in the transaction that is
-// under way. Only mayUse makes one. Whatever gives something about a user to a client,
+// under way. Only mayUse makes one, and mayAct for a client that acts for itself. Whatever gives something about a user to a client,
 // a code, a token, a claim, takes a pass and speaks of the two in it; a test holds the
 // package to that (test/architecture).
 type pass struct {
 	user   directory.User
 	client *Client
+}
+
+// mayAct says whether c may act for itself now. The pass that it makes names no user.
+func mayAct(c *Client) (pass, error) {
+	if !c.DeletedAt.IsZero() || !c.DisabledAt.IsZero() {
+		return pass{}, errClientDisabled
+	}
+	return pass{client: c}, nil
 }
 
 // mayUse says whether user may use c now. It is the gate: every path that gives

@@ -33,8 +33,9 @@ type Grant struct {
 	// Imported grants come from another house and keep its lifetimes.
 	Imported bool
 	Scopes   []string
-	// Resources are the APIs that its tokens are for (RFC 8707); none is the house itself.
-	Resources []string
+	// Resources are the APIs that its tokens are for (RFC 8707), with what was granted there;
+	// none is the house itself.
+	Resources []Target
 	// Claims are single claims that were asked for beside the scopes (OpenID Connect Core §5.5).
 	Claims claimsRequest
 	// ParentID is the grant that it was exchanged for, with which it ends, and Actor the
@@ -91,6 +92,7 @@ const (
 	revokedReuse   = "reuse"   // a code or a refresh token came twice
 	revokedSession = "session" // the session that it hung on ended
 	revokedConsent = "consent" // the person took back what they allowed
+	revokedClient  = "client"  // the client gave its refresh token back (RFC 7009)
 )
 
 // needs are the scopes that the person has to allow for g: its own, and those of the
@@ -108,25 +110,36 @@ type holding struct {
 	grant *Grant
 	// groups are read when the scopes need them.
 	groups []directory.Group
+	// reached are the APIs that the grant is for, in its order, with what was granted there.
+	reached []reach
 }
 
 // errEnded says that a grant gives nothing any more. Each endpoint has its own code
 // for it; why is for the log.
 var errEnded = errors.New("the grant has ended")
 
-// consentOfGrant selects the scopes that the person allows the client by now, beside a
-// row of grantRows. It is NULL when the consent was taken back.
-const consentOfGrant = `(SELECT k.scopes FROM consents k WHERE k.user_id = grant_user AND k.client_id = grant_client)`
+// consentOfGrant selects the [allowance] of the person to the client by now, beside a row
+// of grantRows. It is NULL when the consent was taken back.
+const consentOfGrant = `(SELECT '{"scopes":' || k.scopes || ',"resources":' || k.resources || '}' FROM consents k
+	WHERE k.user_id = grant_user AND k.client_id = grant_client)`
 
 // hold asks again for everything that a grant depends on: it is not revoked, its
 // session goes on, its user may come in and has not ended it, the consent is still
-// there, and the gate lets them pass; given is consentOfGrant. Each path that gives
-// something for a grant asks here: code, refresh and userinfo (threats 3, 21). The
-// answer is errEnded when the grant is dead, and any other error is an outage.
-func (p *Provider) hold(tx *db.Tx, c *Client, g *Grant, given []string) (holding, error) {
+// there, the gate lets them pass, and the client still has what was granted to it at APIs;
+// given is consentOfGrant. Each path that gives something for a grant asks here: code,
+// refresh, userinfo and introspection (threats 3, 21). The answer is errEnded when the
+// grant is dead, and any other error is an outage.
+func (p *Provider) hold(tx *db.Tx, c *Client, g *Grant, given allowance) (holding, error) {
 	h := holding{grant: g}
 	if !g.RevokedAt.IsZero() {
 		return h, fmt.Errorf("%w: it was revoked: %s", errEnded, g.RevokedReason)
+	}
+	if g.Kind == grantByClient {
+		var err error
+		if h.pass, err = mayAct(c); err != nil {
+			return h, refusal(err)
+		}
+		return h, h.reach(tx)
 	}
 	if !g.Offline {
 		if _, err := signin.SessionAlive(tx, g.SessionID); err != nil {
@@ -144,7 +157,7 @@ func (p *Provider) hold(tx *db.Tx, c *Client, g *Grant, given []string) (holding
 		if err := p.holdParent(tx, g); err != nil {
 			return h, err
 		}
-	} else if !c.SkipConsent && !covers(given, g.needs()) {
+	} else if !c.SkipConsent && !given.covers(allowance{g.needs(), g.Resources}) {
 		return h, fmt.Errorf("%w: the consent was taken back", errEnded)
 	}
 	if h.pass, err = mayUse(tx, user, c); err != nil {
@@ -155,7 +168,35 @@ func (p *Provider) hold(tx *db.Tx, c *Client, g *Grant, given []string) (holding
 			return h, err
 		}
 	}
-	return h, nil
+	return h, h.reach(tx)
+}
+
+// reach finds the APIs of the grant. It has ended when one of them is gone, or a permission
+// that was granted there: what the client would be given instead, nobody allowed.
+func (h *holding) reach(tx *db.Tx) error {
+	g, subject := h.grant, forUsers
+	if g.Kind == grantByClient {
+		subject = forMachine
+	}
+	resources := make([]string, len(g.Resources))
+	for i, t := range g.Resources {
+		resources[i] = t.Resource
+	}
+	all, err := reachOf(tx, h.client, subject, resources)
+	if err != nil {
+		return err
+	}
+	h.reached = make([]reach, 0, len(g.Resources))
+	for _, t := range g.Resources {
+		i := slices.IndexFunc(all, func(r reach) bool { return r.API == t.API || t.API == "" && r.key == resourceKey(t.Resource) })
+		if i < 0 || !covers(all[i].Permissions, t.Permissions) {
+			return fmt.Errorf("%w: the client lost what it had at %s", errEnded, t.Resource)
+		}
+		r := all[i]
+		r.Permissions = t.Permissions
+		h.reached = append(h.reached, r)
+	}
+	return nil
 }
 
 // covers says whether every scope of want is among have.

@@ -26,6 +26,8 @@ type codeRequest struct {
 	ACR    string
 	Scopes []string
 	Claims claimsRequest
+	// Targets are the APIs, with what is granted there.
+	Targets []Target
 	// RedirectURI is as the client sent it; "" when it did not.
 	RedirectURI string
 	Challenge   string
@@ -60,7 +62,7 @@ func (k *code) fields() []any {
 func newCode(tx *db.Tx, r codeRequest) string {
 	text, expires := secret.Token(), tx.Now().Add(codeFor)
 	g := Grant{ID: secret.ID(), Kind: grantByCode, UserID: r.user.ID, ClientID: r.client.ID, SessionID: r.Session.ID, Sid: r.Sid,
-		Offline: slices.Contains(r.Scopes, scopeOffline), Scopes: r.Scopes, Claims: r.Claims,
+		Offline: slices.Contains(r.Scopes, scopeOffline), Scopes: r.Scopes, Resources: r.Targets, Claims: r.Claims,
 		AuthTime: r.Session.AuthTime, AMR: r.Session.AMR, ACR: cmp.Or(r.ACR, r.Session.ACR), CreatedAt: tx.Now(), ExpiresAt: expires}
 	insertGrant(tx, &g)
 	tx.Do(`
@@ -103,7 +105,11 @@ func (p *Provider) redeemCode(tx *db.Tx, c *Client, q *tokenRequest) (issue, err
 	if err != nil {
 		return issue{}, err
 	}
-	return first(tx, h, k.nonce), nil
+	i, err := first(tx, h, q, k.nonce)
+	if err != nil {
+		return issue{}, db.Keep(err)
+	}
+	return i, nil
 }
 
 // refuses says why q cannot redeem k, or "".
@@ -161,7 +167,7 @@ func codeAgain(tx *db.Tx, by audit.Actor, hash []byte) error {
 
 // holdCode is the grant of a code as it is now.
 func (p *Provider) holdCode(tx *db.Tx, c *Client, id string) (holding, error) {
-	g, given := &Grant{}, []string(nil)
+	g, given := &Grant{}, allowance{}
 	err := tx.One(append(g.fields(), db.JSON(&given)),
 		`SELECT `+grantColumns+`, `+consentOfGrant+` FROM `+grantRows+` WHERE grant_id = $1`, id)
 	if err != nil {

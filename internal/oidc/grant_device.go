@@ -53,7 +53,11 @@ func (p *Provider) redeemDevice(tx *db.Tx, c *Client, q *tokenRequest) (issue, e
 	if err != nil {
 		return issue{}, err
 	}
-	return first(tx, h, k.request.Nonce), nil
+	i, err := first(tx, h, q, k.request.Nonce)
+	if err != nil {
+		return issue{}, db.Keep(err)
+	}
+	return i, nil
 }
 
 // wait tells a device to come again later, and to take more time when it came too soon.

@@ -15,9 +15,6 @@ import (
 	"pocketid/internal/secret"
 )
 
-// errInvalidTarget refuses a resource that there is not, or not for this client (RFC 8707 §2).
-var errInvalidTarget = fault.New(fault.Invalid, "invalid_target")
-
 // The types of tokens that can be exchanged (RFC 8693 §3). Our access tokens are JWTs, so
 // both names mean them; no other JWT of ours passes.
 const (
@@ -176,8 +173,8 @@ func (p *Provider) redeemExchange(tx *db.Tx, c *Client, q *tokenRequest) (issue,
 		return issue{}, err
 	}
 	g := Grant{ParentID: parent.ID, SessionID: parent.SessionID, Offline: parent.Offline, AuthTime: parent.AuthTime, AMR: parent.AMR, ACR: parent.ACR,
-		Resources: []string{}}
-	if g.Scopes, err = narrowed(has, q.scopes); err != nil {
+		Resources: []Target{}}
+	if g.Scopes, err = narrowed(slices.DeleteFunc(has, func(s string) bool { return !slices.Contains(scopes, s) }), q.scopes); err != nil {
 		return issue{}, err
 	}
 	if err := p.exchangeTargets(tx, c, x, &g); err != nil {

@@ -5,7 +5,6 @@ import (
 	"errors"
 	"fmt"
 	"net/url"
-	"slices"
 	"time"
 
 	"pocketid/internal/db"
@@ -33,7 +32,7 @@ func parseRefreshGrant(q *tokenRequest, form url.Values) (err error) {
 // to one client; everything that the grant hangs on is asked again.
 func (p *Provider) redeemRefresh(tx *db.Tx, c *Client, q *tokenRequest) (issue, error) {
 	presented := secret.Hash(q.refreshToken)
-	g, given := &Grant{}, []string(nil)
+	g, given := &Grant{}, allowance{}
 	err := tx.One(append(g.fields(), db.JSON(&given)),
 		`SELECT `+grantColumns+`, `+consentOfGrant+` FROM `+grantRows+` WHERE refresh_hash = $1`, presented)
 	current := err == nil
@@ -49,9 +48,6 @@ func (p *Provider) redeemRefresh(tx *db.Tx, c *Client, q *tokenRequest) (issue, 
 	if err := g.lapsed(c, tx.Now()); err != nil {
 		return issue{}, errInvalidGrant.Because("%w", err)
 	}
-	if !covers(g.Scopes, q.scopes) { // threats 13
-		return issue{}, errInvalidScope.Saying("scope can only be what was granted, or less")
-	}
 	h, err := p.hold(tx, c, g, given)
 	if errors.Is(err, errEnded) {
 		return issue{}, errInvalidGrant.Because("%w", err)
@@ -59,9 +55,9 @@ func (p *Provider) redeemRefresh(tx *db.Tx, c *Client, q *tokenRequest) (issue, 
 	if err != nil {
 		return issue{}, err
 	}
-	i := issue{holding: h, scopes: g.Scopes, at: tx.Now()}
-	if q.scopes != nil {
-		i.scopes = slices.DeleteFunc(slices.Clone(g.Scopes), func(s string) bool { return !slices.Contains(q.scopes, s) })
+	i := issue{holding: h, at: tx.Now()}
+	if err := i.narrow(q.resources, q.scopes); err != nil {
+		return issue{}, err
 	}
 	i.refresh = p.follow(tx, c, g, q.refreshToken, current)
 	return i, nil
@@ -104,28 +100,28 @@ func (p *Provider) nextRefresh(token string) string {
 // spentRefresh is the grant of a refresh token that is not the current one. A
 // confidential client has the overlap to come back in. Otherwise somebody has a copy,
 // and the whole family ends (RFC 9700 §4.14.2).
-func spentRefresh(tx *db.Tx, c *Client, q *tokenRequest, hash []byte) (*Grant, []string, error) {
-	g, given, spentAt := &Grant{}, []string(nil), time.Time{}
+func spentRefresh(tx *db.Tx, c *Client, q *tokenRequest, hash []byte) (*Grant, allowance, error) {
+	g, given, spentAt := &Grant{}, allowance{}, time.Time{}
 	err := tx.One(append(g.fields(), db.JSON(&given), db.Time(&spentAt)),
 		`
 		SELECT `+grantColumns+`, `+consentOfGrant+`, spent_at
 		FROM (SELECT grant_id AS spent_grant, spent_at FROM spent_refresh_tokens WHERE hash = $1) s JOIN `+grantRows+` ON grant_id = spent_grant`, hash)
 	if errors.Is(err, db.ErrNotFound) {
-		return nil, nil, errInvalidGrant.Because("there is no such refresh token")
+		return nil, given, errInvalidGrant.Because("there is no such refresh token")
 	}
 	if err != nil {
-		return nil, nil, err
+		return nil, given, err
 	}
 	switch {
 	case g.ClientID != c.ID:
-		return nil, nil, errInvalidGrant.Because("the refresh token was another client's")
+		return nil, given, errInvalidGrant.Because("the refresh token was another client's")
 	case !c.Public && tx.Now().Sub(spentAt) < rotationOverlap:
 		return g, given, nil
 	}
 	if _, err := revokeGrant(tx, q.by, g.ID, revokedReuse); err != nil {
-		return nil, nil, err
+		return nil, given, err
 	}
-	return nil, nil, db.Keep(errInvalidGrant.Because("the refresh token of grant %s was used before", g.ID))
+	return nil, given, db.Keep(errInvalidGrant.Because("the refresh token of grant %s was used before", g.ID))
 }
 
 // lapsed says why the refresh token of g has run out at now, or nil: too long without

@@ -44,8 +44,10 @@ type situation struct {
 	pass     pass  // of its user
 	gate     error // why mayUse gave none
 
-	remembered bool     // a consent of this user to this client exists
-	consented  []string // and these are its scopes
+	remembered bool      // a consent of this user to this client exists
+	consented  allowance // and this is what it holds
+	// missed is why the request gets nothing at an API that it names.
+	missed error
 
 	// What the person decided about this very request.
 	denied     bool
@@ -59,6 +61,8 @@ func next(s situation) (Step, error) {
 	switch {
 	case s.denied:
 		return "", errAccessDenied.Saying("the person declined")
+	case s.missed != nil:
+		return "", s.missed
 	case s.session.UserID == "":
 		return s.ask(StepSignIn)
 	case s.stranger && s.chosen():
@@ -174,13 +178,5 @@ func (s *situation) unconsented() bool {
 	return (!s.client.SkipConsent || s.client.Stranger()) && !s.covered()
 }
 
-// covered says whether the remembered consent holds every scope asked for, and those of
-// the claims that were asked for by their names.
-func (s *situation) covered() bool {
-	for _, scope := range s.request.needs() {
-		if !slices.Contains(s.consented, scope) {
-			return false
-		}
-	}
-	return s.remembered
-}
+// covered says whether the remembered consent holds everything asked for.
+func (s *situation) covered() bool { return s.remembered && s.consented.covers(s.request.allowance()) }

@@ -25,7 +25,7 @@ func plain() situation {
 		now:        noon.Add(time.Second),
 		session:    signin.Session{ID: "s1", UserID: "ada", AuthTime: noon.Add(-10 * time.Minute), AMR: []string{"phr", "user", "mfa"}},
 		remembered: true,
-		consented:  []string{"openid", "profile", "email"},
+		consented:  allowance{Scopes: []string{"openid", "profile", "email"}},
 	}
 }
 
@@ -36,7 +36,7 @@ func TestNext(t *testing.T) {
 	prompt := func(p ...string) func(*situation) { return func(s *situation) { s.request.Prompt = p } }
 	maxAge := func(n int64) func(*situation) { return func(s *situation) { s.request.MaxAge = seconds(n) } }
 	byCode := func(s *situation) { s.session.AMR = []string{"otp"} }
-	forgotten := func(s *situation) { s.remembered, s.consented = false, nil }
+	forgotten := func(s *situation) { s.remembered, s.consented = false, allowance{} }
 	allowed := func(s *situation) { s.allowedBy = "ada" }
 	denied := func(s *situation) { s.denied = true }
 	chose := func(s *situation) { s.selectedIn = "s1" }
@@ -171,7 +171,7 @@ func TestNextHoldsItsPromises(t *testing.T) {
 						s := plain()
 						s.request.Prompt, s.request.MaxAge = prompt, maxAge
 						s.session, s.now = session, noon.Add(10*time.Second)
-						s.consented, s.remembered = consented, consented != nil
+						s.consented, s.remembered = allowance{Scopes: consented}, consented != nil
 						s.client.Public = bit(0)
 						s.native = bit(1)
 						s.client.SkipConsent = bit(2)
@@ -237,7 +237,7 @@ func brokenPromise(s situation, got string) string {
 		return "a code without the consent that was asked for"
 	case s.native && s.client.Public && s.allowedBy != "ada":
 		return "a code for an application on the device that nobody allowed"
-	case !s.client.SkipConsent && s.allowedBy != "ada" && len(s.consented) < 2:
+	case !s.client.SkipConsent && s.allowedBy != "ada" && len(s.consented.Scopes) < 2:
 		return "a code without consent"
 	case asks("select_account") && s.selectedIn != "s1" && !after:
 		return "a code for an account that nobody chose"

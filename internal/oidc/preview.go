@@ -91,10 +91,20 @@ func (p *Provider) preview(tx *db.Tx, through pass, groups []directory.Group, as
 			v.Scopes = append(v.Scopes, scope)
 		}
 	}
+	targets, err := targetsOf(tx, through.client, forUsers, resources, permissionWords(asked))
+	if err != nil {
+		return v, err
+	}
 	g := &Grant{ID: secret.ID(), Kind: grantByCode, UserID: through.user.ID, ClientID: through.client.ID, Scopes: v.Scopes,
-		Resources: resources, AuthTime: tx.Now(), AMR: []string{"phr", "user", "mfa"}, ACR: "phr", CreatedAt: tx.Now()}
-	i := &issue{holding: holding{pass: through, grant: g, groups: groups}, scopes: v.Scopes, at: tx.Now()}
-	var err error
+		Resources: targets, AuthTime: tx.Now(), AMR: []string{"phr", "user", "mfa"}, ACR: "phr", CreatedAt: tx.Now()}
+	i := &issue{holding: holding{pass: through, grant: g, groups: groups}, at: tx.Now()}
+	if err := i.holding.reach(tx); err != nil {
+		return v, err
+	}
+	if err := i.narrow(nil, nil); err != nil {
+		return v, err
+	}
+	v.Scopes = i.scopes
 	if v.AccessToken, err = indented(p.accessClaims(i)); err != nil || !slices.Contains(v.Scopes, scopeOpenID) {
 		return v, err
 	}

@@ -55,6 +55,12 @@ type authRequest struct {
 	// Mode is how the answer travels: modeFragment or modeFormPost; "" is in the query.
 	Mode   string   `json:"response_mode,omitempty"`
 	Scopes []string `json:"scopes"`
+	// Words are what stood in scope beside those: permissions of APIs, or nothing that we know.
+	Words []string `json:"words,omitempty"`
+	// Resources are the APIs that tokens are asked for (RFC 8707), and Targets what the
+	// client may have there of Words: see aim.
+	Resources []string `json:"resources,omitempty"`
+	Targets   []Target `json:"-"`
 	// Claims are single claims beside those of the scopes.
 	Claims    claimsRequest `json:"claims,omitzero"`
 	Nonce     string        `json:"nonce,omitempty"`
@@ -136,11 +142,11 @@ func parseTarget(form url.Values) (authRequest, error) {
 }
 
 // parseRequest reads the rest. Its faults are answered to the client. Parameters that
-// nobody here knows are ignored, and so are display, claims_locales and resource: they ask
+// nobody here knows are ignored, and so are display and claims_locales: they ask
 // for what need not be (OpenID Connect Core §3.1.2.1).
 func (q *authRequest) parseRequest(form url.Values) error {
 	for name, values := range form {
-		if len(values) > 1 {
+		if len(values) > 1 && name != "resource" { // RFC 8707 §2
 			return errInvalidRequest.Saying("the parameter " + printable(name) + " is repeated")
 		}
 	}
@@ -171,7 +177,7 @@ func (q *authRequest) parseRequest(form url.Values) error {
 	if q.IDTokenHint = form.Get("id_token_hint"); len(q.IDTokenHint) > maxIDTokenHint {
 		return errInvalidRequest.Saying("id_token_hint is longer than 8192 characters")
 	}
-	for _, parse := range []func(url.Values) error{q.parseScope, q.parsePrompt, q.parseMaxAge, q.parseChallenge, q.parseWanted} {
+	for _, parse := range []func(url.Values) error{q.parseScope, q.parseResources, q.parsePrompt, q.parseMaxAge, q.parseChallenge, q.parseWanted} {
 		if err := parse(form); err != nil {
 			return err
 		}
@@ -191,7 +197,13 @@ func (q *authRequest) parseScope(form url.Values) error {
 			q.Scopes = append(q.Scopes, scope)
 		}
 	}
+	q.Words = permissionWords(asked)
 	return nil
+}
+
+func (q *authRequest) parseResources(form url.Values) (err error) {
+	q.Resources, err = parseResources(form)
+	return err
 }
 
 func (q *authRequest) parsePrompt(form url.Values) error {

@@ -131,9 +131,9 @@ func TestParseRequest(t *testing.T) {
 	}
 }
 
-// threats 18: RFC 6749 §3.1, whatever the parameter.
+// threats 18: RFC 6749 §3.1, whatever the parameter but resource (RFC 8707 §2).
 func TestRepeatedParametersAreRefused(t *testing.T) {
-	for _, name := range []string{"response_type", "scope", "state", "nonce", "prompt", "max_age", "resource", "code_challenge", "extra", "\"\\\n"} {
+	for _, name := range []string{"response_type", "scope", "state", "nonce", "prompt", "max_age", "code_challenge", "extra", "\"\\\n"} {
 		form := usual(Client{ClientEdit: ClientEdit{ID: "shop"}})
 		form[name] = []string{"a", "a"}
 		q, err := parseTarget(form)
@@ -157,7 +157,7 @@ func TestParseRequestReads(t *testing.T) {
 	must(t, q.parseRequest(form))
 	want := authRequest{
 		ClientID: "shop", RedirectURI: "https://shop.example/cb", State: "a state", Mode: modeFormPost,
-		Scopes: []string{"openid", "email", "groups"}, Nonce: "a nonce", Challenge: testChallenge,
+		Scopes: []string{"openid", "email", "groups"}, Words: []string{"unknown"}, Nonce: "a nonce", Challenge: testChallenge,
 		Prompt: []string{"login", "consent"}, MaxAge: seconds(60), LoginHint: "ada@example.test", UILocales: "zh-CN en", IDTokenHint: "a.b.c",
 	}
 	if !reflect.DeepEqual(q, want) {

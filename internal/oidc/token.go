@@ -32,6 +32,9 @@ type tokenRequest struct {
 	redirectURI string
 	verifier    string
 
+	// resources narrow what the token is for (RFC 8707 §2.2).
+	resources []string
+
 	refreshToken string
 	// scopes narrow what a refresh gives; nil is all of it.
 	scopes []string
@@ -62,6 +65,7 @@ var grantTypes = map[string]grantType{
 	grantTypeRefresh:  {parseRefreshGrant, (*Provider).redeemRefresh},
 	grantTypeExchange: {parseExchangeGrant, (*Provider).redeemExchange},
 	grantTypeDevice:   {parseDeviceGrant, (*Provider).redeemDevice},
+	grantTypeClient:   {parseClientGrant, (*Provider).redeemClient},
 }
 
 // Token is POST /api/oidc/token (RFC 6749 §3.2).
@@ -128,6 +132,9 @@ func parseToken(h http.Header, form url.Values) (*tokenRequest, error) {
 	}
 	var err error
 	if q.credentials, err = parseCredentials(h, form); err != nil {
+		return nil, err
+	}
+	if q.resources, err = parseResources(form); err != nil {
 		return nil, err
 	}
 	return q, q.grant.parse(q, form)

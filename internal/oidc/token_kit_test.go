@@ -60,7 +60,7 @@ func (c *testClient) loginAs(l testLogin, scopes ...string) testLogin {
 	l.session = l.browser.signIn(l.user)
 	l.sid = "sid-" + l.session.ID
 	c.h.write(func(tx *db.Tx) {
-		remember(tx, l.user.ID, c.ID, nil, scopes) // what was allowed before is replaced
+		remember(tx, l.user.ID, c.ID, nil, allowance{Scopes: scopes}) // what was allowed before is replaced
 		tx.Do(`INSERT INTO session_clients (session_id, client_id, sid, user_id, created_at) VALUES ($1, $2, $3, $4, $5)`,
 			l.session.ID, c.ID, l.sid, l.user.ID, tx.Now().UnixMicro())
 	})

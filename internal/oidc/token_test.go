@@ -42,7 +42,7 @@ func TestTokenEndpointReadsAFormAndNothingElse(t *testing.T) {
 		h.send(untyped).fails(t, 400, "invalid_request")
 		h.send(h.postForm("/api/oidc/token", with("more", strings.Repeat("x", 1<<17)))).fails(t, 413, "invalid_request")
 		h.send(h.postForm("/api/oidc/token", form("code", code))).fails(t, 400, "invalid_request")
-		for _, grant := range []string{"password", "client_credentials", "implicit", "Authorization_Code"} {
+		for _, grant := range []string{"password", "implicit", "Authorization_Code"} {
 			f := with("scope", "openid")
 			f.Set("grant_type", grant)
 			h.send(h.postForm("/api/oidc/token", f)).fails(t, 400, "unsupported_grant_type")

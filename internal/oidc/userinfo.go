@@ -106,9 +106,19 @@ func bearerToken(r *http.Request) (string, error) {
 	return tokens[0], nil
 }
 
-// readAccess reads an access token of ours: its signature, type, issuer and audience.
-// Whether it is still good is for access.
+// readAccess reads an access token that is for the house itself. Whether it is still good
+// is for access.
 func (p *Provider) readAccess(ctx context.Context, token string) (accessClaims, error) {
+	said, err := p.readToken(ctx, token)
+	if err == nil && !slices.Contains(said.Audience, p.issuer) {
+		return said, errInvalidToken.Because("it is not for us")
+	}
+	return said, err
+}
+
+// readToken reads an access token of ours, whoever it is for: its signature, type and
+// issuer.
+func (p *Provider) readToken(ctx context.Context, token string) (accessClaims, error) {
 	var said accessClaims
 	_, payload, err := p.keys.Verify(ctx, token, typAccess)
 	if errors.Is(err, jose.ErrInvalid) {
@@ -120,11 +130,8 @@ func (p *Provider) readAccess(ctx context.Context, token string) (accessClaims, 
 	if err := jose.Unmarshal(payload, &said); err != nil {
 		return said, errInvalidToken.Because("read claims: %w", err)
 	}
-	switch {
-	case said.Issuer != p.issuer:
+	if said.Issuer != p.issuer {
 		return said, errInvalidToken.Because("the issuer is another")
-	case !slices.Contains(said.Audience, p.issuer):
-		return said, errInvalidToken.Because("it is not for us")
 	}
 	return said, nil
 }
@@ -154,6 +161,9 @@ func (p *Provider) access(tx *db.Tx, said accessClaims) (holding, []string, erro
 	case g.cnf != "":
 		return refused("it is bound to a key and came without a proof")
 	}
+	if g.Kind == grantByClient {
+		g.Resources = said.machineTargets(p.issuer)
+	}
 	h, err := p.hold(tx, c, g, given)
 	if errors.Is(err, errEnded) {
 		return refused("%w", err)
@@ -161,12 +171,17 @@ func (p *Provider) access(tx *db.Tx, said accessClaims) (holding, []string, erro
 	if err != nil {
 		return holding{}, nil, err
 	}
+	for _, r := range h.reached {
+		if r.createdAt.Unix() > said.IssuedAt {
+			return refused("it is for an API that was there before this one")
+		}
+	}
 	return h, strings.Fields(said.Scope), nil
 }
 
 // grantAndClient loads a grant, its client without addresses, be it deleted, the scopes of the
 // consent behind it, and whether the token of it with this jti was revoked.
-func grantAndClient(tx *db.Tx, grantID, jti string) (c *Client, g *Grant, given []string, revoked bool, err error) {
+func grantAndClient(tx *db.Tx, grantID, jti string) (c *Client, g *Grant, given allowance, revoked bool, err error) {
 	c, g = &Client{}, &Grant{}
 	var groups string
 	fields := slices.Concat(c.fields(), []any{db.Text(&groups)}, g.fields(), []any{db.JSON(&given), &revoked})

@@ -216,6 +216,8 @@ type Waiting struct {
 	// Scopes are what the client asks for, with those of single claims, in the order in
 	// which pages show them.
 	Scopes []string
+	// APIs are what it asks for at APIs.
+	APIs []AskedAPI
 	// LoginHint is what the client believes the person signs in with: text to fill in,
 	// and no proof of anything.
 	LoginHint string
@@ -257,7 +259,8 @@ func (p *Provider) Waiting(ctx context.Context, browser []byte, id string) (Wait
 			Scopes: a.request.needs(), LoginHint: a.request.LoginHint, UILocales: a.request.UILocales,
 			Step: st, Next: nextURL(id), UserID: s.session.UserID,
 		}
-		return nil
+		waiting.APIs, err = askedOf(tx, a.request.Targets)
+		return err
 	})
 	return waiting, err
 }

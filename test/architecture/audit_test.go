@@ -21,6 +21,7 @@ var quiet = map[string]string{
 	"oidc.useUp":             "what a client proves itself for is recorded, if it changes anything",
 	"oidc.withKey":           "whoever calls it records what was done with the key",
 	"oidc.admitRegistration": "it counts who asks to register",
+	"oidc.Introspect":        "it looks, and counts wrong secrets",
 	"oidc.decide":            "what somebody decided is recorded when the client is answered",
 	"signin.BeginSignIn":     "a challenge changes nothing",
 	"signin.BeginAdd":        "a challenge changes nothing",

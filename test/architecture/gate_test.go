@@ -21,7 +21,7 @@ import (
 // gate: "asks" reaches mayUse, and everything else says in words why it does not. A way
 // that is new has to be named, unless it is for administrators: then by.MustAdmin comes first.
 var ways = map[string]string{
-	"Authorize": "asks", "Push": "it takes a request in and tells the client nothing of anybody", "Next": "asks", "Token": "asks", "Userinfo": "asks",
+	"Authorize": "asks", "Push": "it takes a request in and tells the client nothing of anybody", "Next": "asks", "Token": "asks", "Userinfo": "asks", "Introspect": "asks",
 	"Waiting": "asks", "Allow": "asks", "Deny": "asks", "SelectAccount": "asks",
 
 	"OpenDevice": "asks", "DeviceQuestion": "asks", "AllowDevice": "asks", "DenyDevice": "asks",
@@ -30,6 +30,7 @@ var ways = map[string]string{
 
 	"Allowed":        "it tells people alone what they allowed themselves, so that they can take it back",
 	"RevokeConsent":  "who may take nothing may still take back",
+	"Revoke":         "whoever may not have a token may still give it back",
 	"EndSession":     "signing out is refused to nobody, and the client learns nothing by it",
 	"LogoutQuestion": "it names the client that asks to sign out",
 	"ConfirmLogout":  "signing out is refused to nobody",
@@ -199,8 +200,8 @@ func (k *gatekeeper) makers() {
 		ast.Inspect(n, func(n ast.Node) bool {
 			switch n := n.(type) {
 			case *ast.CompositeLit:
-				if t := k.info.Types[n].Type; t != nil && k.carries(t) && t.(*types.Named).Obj().Name() == "pass" && o.Name() != "mayUse" {
-					k.say("%s makes a pass; only mayUse does", o.Name())
+				if t := k.info.Types[n].Type; t != nil && k.carries(t) && t.(*types.Named).Obj().Name() == "pass" && o.Name() != "mayUse" && o.Name() != "mayAct" {
+					k.say("%s makes a pass; only mayUse and mayAct do", o.Name())
 				}
 			case *ast.CallExpr:
 				if t := k.info.Types[n.Fun]; t.IsType() && k.carries(t.Type) {

@@ -31,15 +31,21 @@ CREATE TABLE apis (
     id                   TEXT PRIMARY KEY,
     name                 TEXT NOT NULL,
     name_key             TEXT NOT NULL,
-    resource             TEXT NOT NULL UNIQUE,
+    resource             TEXT NOT NULL,
+    -- the resource as it is compared: without a slash at the end
+    resource_key         TEXT NOT NULL UNIQUE,
+    description          TEXT NOT NULL DEFAULT '',
     access_token_seconds BIGINT NOT NULL DEFAULT 0,
     access_token_alg     TEXT NOT NULL DEFAULT '',
+    -- the client as which the API asks about tokens (RFC 7662)
+    introspector         TEXT REFERENCES clients (id) ON DELETE SET NULL,
     for_documents        BOOLEAN NOT NULL DEFAULT FALSE,
     created_by           TEXT NOT NULL DEFAULT '',
     created_at           BIGINT NOT NULL,
     updated_at           BIGINT NOT NULL
 );
 CREATE INDEX apis_name ON apis (name_key, id);
+CREATE INDEX apis_introspector ON apis (introspector) WHERE introspector IS NOT NULL;
 CREATE TABLE api_permissions (
     id            TEXT PRIMARY KEY,
     api_id        TEXT NOT NULL REFERENCES apis (id) ON DELETE CASCADE,
@@ -65,6 +71,8 @@ CREATE TABLE api_client_permissions (
     PRIMARY KEY (permission_id, client_id, subject)
 );
 CREATE INDEX api_client_permissions_client ON api_client_permissions (client_id);
+-- A client has one living grant of its own, however often it asks for tokens.
+CREATE UNIQUE INDEX grants_machine ON grants (client_id) WHERE kind = 'client' AND revoked_at IS NULL;
 
 -- devices (RFC 8628)
 CREATE TABLE device_codes (
