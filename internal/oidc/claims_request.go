@@ -146,3 +146,12 @@ func (a *claimAsked) takes(v any) bool {
 		return json.Compact(&plain, want) == nil && bytes.Equal(plain.Bytes(), is)
 	})
 }
+
+// single are the claims of asked that a token with scopes gives. One that was narrowed says
+// no more than its scopes.
+func (g *Grant) single(scopes []string, asked map[string]*claimAsked) map[string]*claimAsked {
+	if !covers(scopes, g.Scopes) {
+		return nil
+	}
+	return asked
+}

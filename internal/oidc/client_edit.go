@@ -419,6 +419,9 @@ func (p *Provider) checkEdit(edit ClientEdit) (ClientEdit, error) {
 	if err := p.checkLogout(&edit); err != nil {
 		return edit, err
 	}
+	if edit, err = checkRequests(edit); err != nil {
+		return edit, err
+	}
 	switch edit.RefreshIssue {
 	case "":
 		edit.RefreshIssue = RefreshAlways

@@ -209,7 +209,7 @@ func (p *Provider) idClaims(i *issue, accessToken string) map[string]any {
 	if c.ClaimsAtUserinfo {
 		scopes = nil
 	}
-	claims := p.claims(i.pass, i.groups, scopes, g.Claims.IDToken)
+	claims := p.claims(i.pass, i.groups, scopes, g.single(i.scopes, g.Claims.IDToken))
 	claims["iss"], claims["sub"], claims["aud"] = p.issuer, p.subject(c, i.user.ID), c.ID
 	claims["iat"], claims["exp"] = i.at.Unix(), i.at.Add(c.IDTokenFor).Unix()
 	claims["jti"] = secret.ID()

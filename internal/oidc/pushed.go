@@ -52,6 +52,9 @@ func (p *Provider) Push(w http.ResponseWriter, r *http.Request) error {
 	by := audit.From(ctx)
 	by.Via = "api"
 	edge.Note(ctx, "client", shown.clientID)
+	if err := p.meetClient(ctx, shown.clientID); err != nil {
+		return toldOfDocument(err)
+	}
 	if shown, err = p.prove(ctx, shown); err != nil {
 		return err
 	}
@@ -90,6 +93,15 @@ func (p *Provider) Push(w http.ResponseWriter, r *http.Request) error {
 		return err
 	}
 	return edge.WriteJSON(w, http.StatusCreated, pushedAnswer{pushedPrefix + uri, int64(pushedFor / time.Second)})
+}
+
+// toldOfDocument makes of what is wrong with the document of a client what the client is
+// told; an outage stays one.
+func toldOfDocument(err error) error {
+	if f, ok := errors.AsType[*fault.Error](err); ok && f.Kind != fault.Unavailable && f.Kind != fault.Internal {
+		return errInvalidClient.Saying("the document of the client cannot be used").Because("%w", err)
+	}
+	return err
 }
 
 // toldAtEndpoint makes of what a person would be told on a page what a client is told at

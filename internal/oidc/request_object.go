@@ -5,6 +5,7 @@ import (
 	"context"
 	"encoding/json"
 	"errors"
+	"fmt"
 	"net/http"
 	"net/url"
 	"slices"
@@ -13,6 +14,7 @@ import (
 
 	"pocketid/internal/db"
 	"pocketid/internal/edge"
+	"pocketid/internal/fault"
 	"pocketid/internal/jose"
 	"pocketid/internal/outbound"
 )
@@ -28,6 +30,32 @@ const (
 	// objectSkew is by how much the clock of a client may be wrong.
 	objectSkew = time.Minute
 )
+
+// What is refused about the requests of a client.
+var ErrRequestURIs = fault.New(fault.Invalid, "request_uris_malformed").At("request_uris").With("max", "20")
+
+const maxRequestURIs = 20
+
+// checkRequests holds what an administrator or a registration says of the requests of a
+// client.
+func checkRequests(edit ClientEdit) (ClientEdit, error) {
+	if edit.RequestObjectAlg != "" && !slices.Contains(objectAlgs, edit.RequestObjectAlg) {
+		return edit, ErrAlgUnknown.At("request_object_alg")
+	}
+	if len(edit.RequestURIs) > maxRequestURIs {
+		return edit, ErrRequestURIs
+	}
+	for i, uri := range edit.RequestURIs {
+		uri = strings.TrimSpace(uri)
+		bare, _, _ := strings.Cut(uri, "#")
+		a, err := parseAddress(bare)
+		if err != nil || a.scheme != "https" || strings.Contains(a.host, "*") || len(uri) > maxRequestURI || strings.ContainsFunc(uri, notVisible) {
+			return edit, ErrRequestURIs.At(fmt.Sprintf("request_uris[%d]", i))
+		}
+		edit.RequestURIs[i] = uri
+	}
+	return edit, nil
+}
 
 // requestObject is what a request object says, as parameters. It stands in form or is
 // fetched from where form says. Only what is inside counts (RFC 9101 §6.3). Its faults are

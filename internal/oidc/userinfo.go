@@ -68,7 +68,7 @@ func (p *Provider) signUserinfo(ctx context.Context, h holding, scopes []string)
 
 // userinfo is the answer of the endpoint for a grant and what is left of its scopes.
 func (p *Provider) userinfo(h holding, scopes []string) map[string]any {
-	claims := p.claims(h.pass, h.groups, scopes, h.grant.Claims.Userinfo)
+	claims := p.claims(h.pass, h.groups, scopes, h.grant.single(scopes, h.grant.Claims.Userinfo))
 	claims["sub"] = p.subject(h.client, h.user.ID)
 	return claims
 }

@@ -182,7 +182,7 @@ func Test_oidcc_backchannel_logout_discovery_endpoint_verification(t *testing.T)
 
 func Test_oidcc_backchannel_rp_initiated_logout(t *testing.T) {
 	conformLogout(t, func(s *suite) {
-		e := listen(s.t.(*testing.T), s.h, s.client, "suite-logout.example", nil)
+		e := listen(s.t, s.h, s.client, "suite-logout.example", nil)
 		got := s.flow()
 		page := s.endSession("id_token_hint", got.IDToken, "post_logout_redirect_uri", postLogout, "state", long)
 		if len(e.heard) != 1 || e.heard[0]["sid"] != got.ID["sid"] || e.heard[0]["sub"] != got.ID["sub"] {

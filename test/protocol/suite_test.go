@@ -22,7 +22,7 @@ import (
 // what that sends, and looks at what that looks at in each of its modules. A module is a
 // test of its name; docs/conformance.md lists them.
 type suite struct {
-	t testing.TB
+	t *testing.T
 	h *apptest.House
 	// mode is the response_mode of the plan: "" is that of Basic, where none is sent.
 	mode string
@@ -54,7 +54,7 @@ func conformOnce(t *testing.T, module func(s *suite), settings ...string) {
 
 // newSuite sets a house up for the suite: two clients without PKCE, of which one knows two
 // redirect URIs, and somebody with an account.
-func newSuite(t testing.TB, h *apptest.House, mode string) *suite {
+func newSuite(t *testing.T, h *apptest.House, mode string) *suite {
 	t.Helper()
 	s := &suite{t: t, h: h, mode: mode, admin: h.SetUp()}
 	s.client, s.other = h.Client("suite", plain), h.Client("second", plain)
