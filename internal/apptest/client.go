@@ -24,6 +24,8 @@ type Client struct {
 	h    *House
 	t    testing.TB
 	http *http.Client
+	// signer makes assertions instead of the secret; nil is none.
+	signer *Signer
 }
 
 // Client registers a confidential application. Each change adjusts it.
@@ -157,7 +159,11 @@ func (c *Client) Token(form url.Values) Tokens {
 	if err != nil {
 		c.t.Fatal(err)
 	}
-	if c.Secret == "" {
+	if c.signer != nil {
+		for name, values := range c.Assertion(nil) {
+			form[name] = values
+		}
+	} else if c.Secret == "" {
 		form.Set("client_id", c.ID)
 	} else {
 		r.SetBasicAuth(url.QueryEscape(c.ID), url.QueryEscape(c.Secret))

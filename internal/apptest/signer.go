@@ -11,10 +11,14 @@ import (
 	"encoding/base64"
 	"encoding/json"
 	"math/big"
+	"net/url"
 	"sync"
 	"testing"
+	"time"
 
 	"pocketid/internal/jose"
+	"pocketid/internal/oidc"
+	"pocketid/internal/secret"
 )
 
 // A Signer has a key of its own, as an application or an issuer elsewhere has, and
@@ -134,4 +138,46 @@ func toJSON(v any) string {
 		panic("apptest: a map does not marshal: " + err.Error())
 	}
 	return string(b)
+}
+
+// PrivateKey lets the application prove itself by assertions that s signs: its public
+// key is one of the client's, and its audience is that of the certification suite, the
+// token endpoint.
+func PrivateKey(s *Signer) func(*oidc.ClientEdit) {
+	return func(e *oidc.ClientEdit) {
+		e.AuthMethod, e.AssertionAudience, e.JWKS = oidc.AuthPrivateKey, oidc.AudienceLenient, KeySet(s)
+	}
+}
+
+// By is the same application, which proves itself by assertions of s from now on.
+func (c *Client) By(s *Signer) *Client {
+	other := *c
+	other.signer = s
+	return &other
+}
+
+// Assertion is the form by which the application proves itself: claims as the
+// certification suite sends them, changed as for Signer.Sign.
+func (c *Client) Assertion(changes map[string]any) url.Values {
+	c.t.Helper()
+	now := time.Now().Unix()
+	claims := map[string]any{"iss": c.ID, "sub": c.ID, "aud": URL + "/api/oidc/token", "iat": now, "exp": now + 60, "jti": secret.ID()}
+	for name, value := range changes {
+		if claims[name] = value; value == nil {
+			delete(claims, name)
+		}
+	}
+	return AssertionForm(c.signer.Sign(nil, claims))
+}
+
+// AssertionForm is the form that carries an assertion (RFC 7523 §2.2).
+func AssertionForm(assertion string) url.Values {
+	return url.Values{"client_assertion_type": {"urn:ietf:params:oauth:client-assertion-type:jwt-bearer"}, "client_assertion": {assertion}}
+}
+
+// SignText makes a compact JWS of a payload as it stands.
+func (s *Signer) SignText(payload string) string {
+	s.t.Helper()
+	input := base64.RawURLEncoding.EncodeToString([]byte(toJSON(map[string]any{"alg": string(s.Alg), "kid": s.KeyID}))) + "." + base64.RawURLEncoding.EncodeToString([]byte(payload))
+	return input + "." + base64.RawURLEncoding.EncodeToString(s.signature(input))
 }
