@@ -281,3 +281,10 @@ func (c *Client) MaySwap(from *Client) {
 		c.t.Fatal(err)
 	}
 }
+
+// Known is an application that is there already, as after it registered itself.
+func (h *House) Known(id, plain, redirectURI string) *Client {
+	c := &Client{ID: id, Secret: plain, RedirectURI: redirectURI, h: h, t: h.t}
+	c.http = &http.Client{Transport: h.Transport(), CheckRedirect: func(*http.Request, []*http.Request) error { return http.ErrUseLastResponse }}
+	return c
+}

@@ -199,7 +199,7 @@ func (m *clientMetadata) parseKeys() error {
 	case m.JWKS != nil && m.JWKSURI != "":
 		return errClientMetadata.Saying("jwks and jwks_uri exclude each other")
 	case m.AuthMethod == "private_key_jwt" && m.JWKS == nil && m.JWKSURI == "":
-		return errClientMetadata.Saying("private_key_jwt needs jwks or jwks_uri")
+		return errClientMetadata.Saying("token_endpoint_auth_method private_key_jwt needs jwks or jwks_uri")
 	}
 	return nil
 }
