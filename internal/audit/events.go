@@ -96,6 +96,8 @@ var (
 	ClientCreated       = declare(ofClients, "client.created")
 	ClientEdited        = declare(ofClients, "client.edited")
 	ClientDeleted       = declare(ofClients, "client.deleted")
+	ClientDisabled      = declare(ofClients, "client.disabled")
+	ClientEnabled       = declare(ofClients, "client.enabled")
 	ClientSecretAdded   = declare(ofClients, "client.secret_added")
 	ClientSecretRemoved = declare(ofClients, "client.secret_removed")
 	ExchangeAllowed     = declare(ofClients, "token_exchange.allowed")

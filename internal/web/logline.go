@@ -75,6 +75,7 @@ var marks = map[audit.Name]mark{
 	audit.GroupMembersEdited: {"users", ""}, audit.GroupDeleted: {"trash", "bad"},
 
 	audit.ClientCreated: {"plus", ""}, audit.ClientEdited: {"settings", ""}, audit.ClientDeleted: {"trash", "bad"},
+	audit.ClientDisabled: {"stop", "warn"}, audit.ClientEnabled: {"check", "ok"},
 	audit.ClientSecretAdded: {"key", ""}, audit.ClientSecretRemoved: {"key", ""},
 	audit.ClientRegistered: {"plus", "warn"}, audit.ClientReregistered: {"settings", ""}, audit.ClientDeregistered: {"trash", "bad"},
 	audit.ClientExpired: {"trash", ""}, audit.ClientDocumentRead: {"plus", "warn"}, audit.ClientDocumentChanged: {"settings", "warn"},
