@@ -82,6 +82,9 @@ func (x *Web) deviceAsks(w http.ResponseWriter, r *http.Request) error {
 	}
 	words := x.words(r)
 	p := deviceAskPage{DeviceQuestion: q, Device: deviceOf(q.UserAgent), Ticket: ticket}
+	if p.Device.System == "" {
+		p.Device.Icon = "tv"
+	}
 	switch q.State {
 	case oidc.DeviceConnected:
 		p.Frame = Frame{Title: words.T("device.connected.title", "client", q.ClientName), Seal: "ok", Tone: "ok"}

@@ -2,6 +2,7 @@ package web
 
 import (
 	"net/http"
+	"strings"
 
 	"pocketid/internal/edge"
 	"pocketid/internal/fault"
@@ -18,6 +19,8 @@ type errorPage struct {
 	// Launch leads back to the application that the person came from.
 	Launch, Client string
 	SignedIn       bool
+	// Device leads to the field for the code of another device.
+	Device bool
 	// Settings leads an administrator to what the words are about: the addresses of a client.
 	Settings string
 }
@@ -41,7 +44,8 @@ func (x *Web) RenderError(w http.ResponseWriter, r *http.Request, f *fault.Error
 		return
 	}
 	p := errorPage{Frame: frame, Said: text, Reference: reference, Shown: f.Params["redirect_uri"],
-		Launch: f.Params["launch"], Client: f.Params["client"], SignedIn: edge.Who(r.Context()).UserID != ""}
+		Launch: f.Params["launch"], Client: f.Params["client"], SignedIn: edge.Who(r.Context()).UserID != "",
+		Device: strings.HasPrefix(f.Code, "device_")}
 	if id := f.Params["client_id"]; id != "" && p.Client != "" && edge.Who(r.Context()).Admin {
 		p.Settings = clientPath(id) + "#uris"
 	}

@@ -206,7 +206,7 @@ func TestTheCodeOfADeviceIsTypedAsOneLikes(t *testing.T) { // threats 19
 
 // RFC 8628 §5.4: the question says what a person has to know to find out that somebody
 // else asks.
-func TestTheQuestionOfADeviceWarns(t *testing.T) { // threats 19, 31, 59
+func TestTheQuestionOfADeviceWarns(t *testing.T) { // threats 19, 31
 	apptest.SQLite(t, func(t *testing.T, h *apptest.House) {
 		h.SetUp()
 		ada, tv := h.User("ada"), h.Client("tv", apptest.Public)
