@@ -61,6 +61,8 @@ type metadata struct {
 	UserinfoEndpoint      string `json:"userinfo_endpoint"`
 	EndSessionEndpoint    string `json:"end_session_endpoint"`
 	RegistrationEndpoint  string `json:"registration_endpoint,omitempty"`
+	// DeviceEndpoint is below the issuer: devices are where people are.
+	DeviceEndpoint        string `json:"device_authorization_endpoint"`
 	JWKSURI               string `json:"jwks_uri"`
 	IntrospectionEndpoint string `json:"introspection_endpoint"`
 	RevocationEndpoint    string `json:"revocation_endpoint"`
@@ -121,6 +123,7 @@ func newMetadata(issuer, internal string, can capabilities) metadata {
 		TokenEndpoint:         internal + pathToken,
 		UserinfoEndpoint:      internal + pathUserinfo,
 		EndSessionEndpoint:    issuer + pathEndSession,
+		DeviceEndpoint:        issuer + pathDevice,
 		JWKSURI:               internal + pathJWKS,
 		IntrospectionEndpoint: internal + pathIntrospect,
 		RevocationEndpoint:    internal + pathRevoke,
@@ -128,7 +131,7 @@ func newMetadata(issuer, internal string, can capabilities) metadata {
 		ScopesSupported:        scopes,
 		ResponseTypesSupported: []string{"code"},
 		ResponseModesSupported: []string{modeQuery, modeFragment, modeFormPost},
-		GrantTypesSupported:    []string{"authorization_code", "refresh_token", "client_credentials"},
+		GrantTypesSupported:    []string{grantTypeCode, grantTypeRefresh, grantTypeClient, grantTypeDevice, grantTypeExchange},
 		ACRValuesSupported:     acrValues,
 		SubjectTypesSupported:  []string{SubjectPublic, SubjectPairwise},
 		IDTokenAlgsSupported:   KeyAlgs,

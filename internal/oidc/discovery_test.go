@@ -76,8 +76,8 @@ func TestTheDiscoveryDocumentIsTheGoldenOne(t *testing.T) {
 				t.Errorf("%s is empty (RFC 8414 §3.2)", name)
 			}
 		case string:
-			browser := name == "issuer" || name == "authorization_endpoint" || name == "end_session_endpoint"
-			if browser != strings.HasPrefix(v, testIssuer) {
+			outside := name == "issuer" || name == "authorization_endpoint" || name == "end_session_endpoint" || name == "device_authorization_endpoint"
+			if outside != strings.HasPrefix(v, testIssuer) {
 				t.Errorf("%s is %s", name, v)
 			}
 		}

@@ -75,6 +75,7 @@ func newHouse(t testing.TB, d *db.DB) *house {
 		{Pattern: "POST /authorize", Access: edge.Protocol, Surface: edge.Page, Handler: h.p.Authorize},
 		{Pattern: "GET /authorize/next", Access: edge.Public, Surface: edge.Page, Handler: h.p.Next},
 		{Pattern: "POST /api/oidc/token", Access: edge.Protocol, Surface: edge.OAuth, Handler: h.p.Token, CORS: true},
+		{Pattern: "POST /api/oidc/device/authorize", Access: edge.Protocol, Surface: edge.OAuth, Handler: h.p.DeviceAuthorize, CORS: true},
 		{Pattern: "POST /api/oidc/introspect", Access: edge.Protocol, Surface: edge.OAuth, Handler: h.p.Introspect},
 		{Pattern: "POST /api/oidc/revoke", Access: edge.Protocol, Surface: edge.OAuth, Handler: h.p.Revoke, CORS: true},
 		{Pattern: "GET /api/oidc/userinfo", Access: edge.Protocol, Surface: edge.Bearer, Handler: h.p.Userinfo, CORS: true},

@@ -378,7 +378,7 @@ func TestEveryWayAsksTheGate(t *testing.T) {
 // The check is tried on the package as it would be with a hole.
 func TestTheCheckOfTheGateFinds(t *testing.T) {
 	for _, test := range []struct{ name, file, old, new, want string }{
-		{"a grant that forgets the gate", "grant.go", "h.pass, err = mayUse(tx, user, c)", "err = error(nil)", "Token does not ask the gate"},
+		{"a grant that forgets the gate", "grant.go", "h.pass, err = mayUse(tx, user, c)", "err = error(nil)", "Userinfo does not ask the gate"},
 		{"a request that forgets the gate", "authorize.go", "s.pass, s.gate = mayUse(tx, user, d.client)", "s.pass = pass{user, d.client}", "situation makes a pass"},
 		{"another user in a pass", "userinfo.go", "if !slices.Contains(scopes, scopeOpenID) {", "h.user = h.user\nif !slices.Contains(scopes, scopeOpenID) {", "Userinfo changes the user of a pass"},
 		{"a new way", "token.go", "func (p *Provider) token(", "func (p *Provider) Device() {}\nfunc (p *Provider) token(", "Device is a new way"},
