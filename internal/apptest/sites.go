@@ -142,7 +142,6 @@ func (h *House) Site(host string, serve http.HandlerFunc) *Site {
 		n.cut() // who says goodbye by TLS would wait for an answer, and time stands still by now
 		_ = server.Close()
 		serving.Wait()
-		time.Sleep(10 * time.Second) // in memory both ends of TLS wait for the other when they close, for five seconds
 	})
 	return s
 }

@@ -107,6 +107,21 @@ func parseAssertion(form url.Values) (credentials, error) {
 	return newAssertion(form.Get("client_assertion"), form.Get("client_id"))
 }
 
+// parseBearerAssertion reads an assertion that is shown as a Bearer token, beside the
+// client_id that it is for. It is pure.
+func parseBearerAssertion(h http.Header, form url.Values) (credentials, error) {
+	headers := h.Values("Authorization")
+	if len(headers) > 1 || form.Get("client_secret") != "" || form.Get("client_assertion") != "" || form.Get("access_token") != "" {
+		return credentials{}, errInvalidRequest.Saying("the client authenticates in more than one way")
+	}
+	clientID := form.Get("client_id")
+	if !isClientID(clientID) {
+		return credentials{}, errInvalidClient.Saying("client_id is malformed")
+	}
+	_, token, _ := strings.Cut(headers[0], " ")
+	return newAssertion(strings.TrimSpace(token), clientID)
+}
+
 // newAssertion reads an assertion of the client clientID, or of the one that it is about
 // when that is "" (RFC 7521 §4.2).
 func newAssertion(token, clientID string) (credentials, error) {
@@ -126,22 +141,13 @@ func newAssertion(token, clientID string) (credentials, error) {
 	return credentials{clientID: cmp.Or(clientID, a.claims.Subject), way: wayAssertion, assertion: &a}, nil
 }
 
-// shown reads and verifies what a client shows of itself, for [Provider.authenticate].
-func (p *Provider) shown(ctx context.Context, h http.Header, form url.Values) (credentials, error) {
-	q, err := parseCredentials(h, form)
-	if err != nil {
-		return q, err
-	}
-	return p.prove(ctx, q)
-}
-
 // prove verifies what a client shows of itself as far as that needs no transaction of
 // the caller's: the signature of an assertion, and that it was not used before. Each
 // endpoint that authenticates clients calls it between parseCredentials and the
 // transaction, in which [Provider.authenticate] does the rest; without it an assertion
 // is refused there.
 func (p *Provider) prove(ctx context.Context, q credentials) (credentials, error) {
-	if q.assertion == nil {
+	if q.assertion == nil || q.assertion.proven != nil {
 		return q, nil
 	}
 	var c *Client
@@ -233,7 +239,8 @@ func (p *Provider) forUs(c *Client, aud json.RawMessage) bool {
 		return aud[0] == '"' && all[0] == p.issuer
 	}
 	return slices.ContainsFunc(all, func(to string) bool {
-		return to == p.issuer || to == p.issuer+pathToken || to == p.internalURL+pathToken
+		return to == p.issuer || to == p.issuer+pathToken || to == p.internalURL+pathToken ||
+			to == p.issuer+pathPush || to == p.internalURL+pathPush // RFC 9126 §2
 	})
 }
 

@@ -94,7 +94,7 @@ func (p *Provider) DeviceAuthorize(w http.ResponseWriter, r *http.Request) error
 	if err != nil {
 		return err
 	}
-	credentials, err := p.shown(ctx, r.Header, form)
+	credentials, err := parseCredentials(r.Header, form)
 	if err != nil {
 		return err
 	}

@@ -117,7 +117,9 @@ type asker struct {
 // function that it returns finishes that in a transaction.
 func (p *Provider) asker(r *http.Request, form url.Values) (func(*db.Tx) (asker, error), error) {
 	ctx := r.Context()
-	if scheme, _, _ := strings.Cut(r.Header.Get("Authorization"), " "); strings.EqualFold(scheme, "Bearer") {
+	scheme, _, _ := strings.Cut(r.Header.Get("Authorization"), " ")
+	bearer := strings.EqualFold(scheme, "Bearer")
+	if bearer && form.Get("client_id") == "" {
 		token, err := bearerToken(r)
 		if err != nil {
 			return nil, err
@@ -131,7 +133,11 @@ func (p *Provider) asker(r *http.Request, form url.Values) (func(*db.Tx) (asker,
 			return asker{h.client, h.user.ID}, err
 		}, nil
 	}
-	shown, err := parseCredentials(r.Header, form)
+	parse := parseCredentials
+	if bearer { // beside a client_id it is an assertion, as the clients of Pocket ID 2 show one here
+		parse = parseBearerAssertion
+	}
+	shown, err := parse(r.Header, form)
 	if err != nil {
 		return nil, err
 	}

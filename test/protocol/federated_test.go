@@ -2,7 +2,9 @@ package protocol
 
 import (
 	"fmt"
+	"maps"
 	"net/http"
+	"strings"
 	"testing"
 	"time"
 
@@ -98,6 +100,58 @@ func TestATokenOfElsewhereVouches(t *testing.T) { // threats 7, 8, 10
 		}
 		if a := h.Program().Post(tokenPath, form("grant_type", "authorization_code", "code", "none"), basic(shop)...); a.Error() != known {
 			t.Errorf("its secret beside the credential: %s", a.Error())
+		}
+	})
+}
+
+// RFC 7523, RFC 9126 §2, RFC 8628 §3.1, RFC 7662 §2.1, RFC 7009 §2.1: wherever a client
+// authenticates it may do so by an assertion, and each assertion counts once for all of
+// these together.
+func TestEveryEndpointTakesAssertions_RFC7521_4_2(t *testing.T) { // threats 10
+	apptest.Both(t, func(t *testing.T, h *apptest.House) {
+		h.SetUp()
+		key := apptest.NewSigner(t, jose.ES256, "k1")
+		c := h.Client("shop", own(key), func(e *oidc.ClientEdit) { e.GrantTypes = oidc.GrantTypes })
+		vouched := h.Client("vouched", func(e *oidc.ClientEdit) {
+			e.Federated = []oidc.Federated{{Issuer: "platform", JWKS: h.Site("platform.example", func(w http.ResponseWriter, _ *http.Request) {
+				fmt.Fprint(w, apptest.KeySet(key))
+			}).URL}}
+		})
+		used := key.Sign(nil, claimsFor(c.ID, nil))
+		if got, why := proves(t, h, used); got != known {
+			t.Fatalf("the first use: %s (%s)", got, why)
+		}
+		for path, request := range map[string][]string{
+			tokenPath:                    {"grant_type", "authorization_code", "code", "none"},
+			"/api/oidc/par":              {"response_type", "code", "redirect_uri", c.RedirectURI, "scope", "openid", "code_challenge", strings.Repeat("a", 43), "code_challenge_method", "S256"},
+			"/api/oidc/introspect":       {"token", "none"},
+			"/api/oidc/revoke":           {"token", "none"},
+			"/api/oidc/device/authorize": {"scope", "openid"},
+		} {
+			ask := func(assertion string, headers ...string) *apptest.Answer {
+				f := form(append(request, "client_id", c.ID)...)
+				maps.Copy(f, apptest.AssertionForm(assertion))
+				return h.Program().Post(path, f, headers...)
+			}
+			if a := ask(key.Sign(nil, claimsFor(c.ID, nil))); a.Status >= 300 && a.Error() != known {
+				t.Errorf("%s refuses an assertion: %d %s", path, a.Status, a.Body)
+			}
+			jsonError(t, path+" with one that was used elsewhere", ask(used), 401, unknown)
+			jsonError(t, path+" with one for another server", ask(key.Sign(nil, claimsFor(c.ID, map[string]any{"aud": "https://other.example"}))), 401, unknown)
+			jsonError(t, path+" with a header beside it", ask(key.Sign(nil, claimsFor(c.ID, nil)), "Authorization", "Basic eDp5"), 400, "invalid_request")
+		}
+		bearer := func(id, assertion string, more ...string) *apptest.Answer {
+			return h.Program().Post("/api/oidc/introspect", form(append([]string{"token", "none", "client_id", id}, more...)...), "Authorization", "Bearer "+assertion)
+		}
+		token := key.Sign(nil, claimsFor(vouched.ID, map[string]any{"iss": "platform"}))
+		if a := bearer(vouched.ID, token); a.Status != http.StatusOK || a.JSON()["active"] != false {
+			t.Errorf("a token of elsewhere as Bearer: %d %s", a.Status, a.Body)
+		}
+		if a := bearer(c.ID, token); a.Status != http.StatusUnauthorized {
+			t.Errorf("a token of elsewhere as Bearer for another client: %d %s", a.Status, a.Body)
+		}
+		if a := bearer(vouched.ID, token, "client_secret", "x"); a.Status != http.StatusBadRequest {
+			t.Errorf("a secret beside a Bearer: %d %s", a.Status, a.Body)
 		}
 	})
 }
