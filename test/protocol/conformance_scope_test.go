@@ -22,8 +22,8 @@ var everything = directory.Standard{
 	Address: directory.Address{StreetAddress: "12 St James's Square", Locality: "London", Region: "England", PostalCode: "SW1Y 4JH", Country: "United Kingdom"},
 }
 
-// describe says everything about p.
-func describe(h *apptest.House, p *apptest.Person) {
+// completed says everything about p.
+func completed(h *apptest.House, p *apptest.Person) {
 	h.Change(func(ctx context.Context, by audit.Actor, d *directory.Directory) error {
 		u, err := d.User(ctx, p.ID)
 		if err != nil {
@@ -47,7 +47,7 @@ func scope(t *testing.T, scopes string, names ...string) {
 				t.Fatalf("scopes_supported has no %s, so the suite skips", scope)
 			}
 		}
-		describe(s.h, s.ada)
+		completed(s.h, s.ada)
 		got := s.flow("scope", "openid "+scopes)
 		for _, name := range names {
 			if _, said := got.Info[name]; !said {
@@ -90,7 +90,7 @@ func TestWhatIsNotKnownIsNotSaid_OIDC_Core_5_3_2(t *testing.T) {
 				s.t.Errorf("userinfo says %s: %v", name, value)
 			}
 		}
-		describe(s.h, s.ada)
+		completed(s.h, s.ada)
 		s.h.Change(func(ctx context.Context, by audit.Actor, d *directory.Directory) error {
 			_, err := d.SetStandard(ctx, by, s.ada.ID, directory.Standard{Address: directory.Address{Country: "United Kingdom"}, PhoneNumber: "+44 20 7946 0123", PhoneVerified: true})
 			return err

@@ -68,7 +68,10 @@ func TestSingleClaims_OIDC_Core_5_5(t *testing.T) { // threats 3, 13
 		}
 
 		// With the consent goes what it covered.
-		ada.Submit("/settings/apps/"+shop.ID+"/revoke", url.Values{})
+		ada.Submit("/settings/account/apps/"+shop.ID+"/revoke", url.Values{})
+		if status, _ := shop.Userinfo(tokens.AccessToken); status != http.StatusUnauthorized {
+			t.Errorf("after the consent was taken back: %d", status)
+		}
 	})
 }
 
