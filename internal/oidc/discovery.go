@@ -86,6 +86,7 @@ type metadata struct {
 	ClaimsSupported        []string   `json:"claims_supported"`
 	ChallengesSupported    []string   `json:"code_challenge_methods_supported"`
 	PromptsSupported       []string   `json:"prompt_values_supported"`
+	DisplaysSupported      []string   `json:"display_values_supported"`
 	UILocalesSupported     []string   `json:"ui_locales_supported"`
 
 	ClaimsParameterSupported    bool `json:"claims_parameter_supported"`
@@ -150,6 +151,7 @@ func newMetadata(issuer, internal string, can capabilities) metadata {
 			"email", "email_verified", "phone_number", "phone_number_verified", "address", "groups"},
 		ChallengesSupported: []string{"S256"},
 		PromptsSupported:    []string{"none", "login", "consent", "select_account"},
+		DisplaysSupported:   []string{"page"},
 		UILocalesSupported:  i18n.Locales(),
 
 		ClaimsParameterSupported:    true,

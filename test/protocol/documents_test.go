@@ -26,9 +26,9 @@ type described struct {
 
 const descriptionAt = "/mcp/client.json"
 
-// describe opens a site with a document, which is allowed. Changes are pairs of a member
+// documented opens a site with a document, which is allowed. Changes are pairs of a member
 // and its value; nil leaves it out.
-func describe(t testing.TB, h *apptest.House, changes ...any) *described {
+func documented(t testing.TB, h *apptest.House, changes ...any) *described {
 	t.Helper()
 	d := &described{header: http.Header{"Content-Type": {"application/json"}}}
 	d.site = h.Site("tool.example", func(w http.ResponseWriter, r *http.Request) {
@@ -69,7 +69,7 @@ func TestDocumentsAreClients_CIMD(t *testing.T) {
 		if h.Program().Get("/.well-known/openid-configuration").JSON()["client_id_metadata_document_supported"] != true {
 			t.Error("documents are not announced")
 		}
-		tool := describe(t, h)
+		tool := documented(t, h)
 		f := tool.Begin("scope", "openid profile")
 		page := ada.Open(f.URL())
 		f.From(ada, page)
@@ -100,7 +100,7 @@ func TestDocumentRules_CIMD(t *testing.T) {
 		h.SetUp()
 		ada := h.User("ada")
 		registering(t, h, settings.RegistrationDisabled, documents("tool.example", "inside.example", "localhost", "169.254.169.254"))
-		tool := describe(t, h)
+		tool := documented(t, h)
 		refused := func(it, id string) {
 			t.Helper()
 			page := ada.Open("/authorize?" + tool.Begin("client_id", id).Query.Encode())
@@ -193,7 +193,7 @@ func TestDocumentsAreReadAgain_CIMD(t *testing.T) {
 		h.SetUp()
 		ada := h.User("ada")
 		registering(t, h, settings.RegistrationDisabled, documents("tool.example"))
-		tool := describe(t, h)
+		tool := documented(t, h)
 		tool.header.Set("Cache-Control", "public, max-age=1800")
 		tool.Begin("scope", "openid").By(ada)
 		straight := func() bool { return ada.Open(tool.Begin("scope", "openid").URL()).Away != nil }
@@ -257,7 +257,7 @@ func TestDocumentsThatAreForbiddenAreGone_CIMD(t *testing.T) {
 		h.SetUp()
 		ada := h.User("ada")
 		registering(t, h, settings.RegistrationDisabled, documents("tool.example"))
-		tool := describe(t, h)
+		tool := documented(t, h)
 		f := tool.Begin("scope", "openid")
 		f.By(ada)
 		tokens := f.Exchange(f.Answer.Get("code"))
