@@ -210,7 +210,7 @@ func Test_oidcc_redirect_uri_regfrag(t *testing.T) {
 
 // The client of the dynamic plan: it registers itself, signs for the token endpoint, and
 // takes itself away in the end.
-func Test_oidcc_server_dynamic(t *testing.T) {
+func TestTheClientOfTheDynamicPlanSignsInAndGoes(t *testing.T) {
 	conformDynamic(t, func(s *suite, c *registered) {
 		s.flowBy(c.Client, nil)
 		if a := c.ask("DELETE", c.Token, nil); a.Status != http.StatusNoContent {
