@@ -27,6 +27,11 @@ type APIGrant struct {
 	MachinePermissions []string // names
 }
 
+// Has says whether a permission is given, for people or for the client itself.
+func (g *APIGrant) Has(permission string) bool {
+	return slices.Contains(g.UserPermissions, permission) || slices.Contains(g.MachinePermissions, permission)
+}
+
 // An APIClient is a client that may use an API.
 type APIClient struct {
 	ClientID   string

@@ -201,7 +201,11 @@ func (q *authRequest) allowance() allowance { return allowance{q.needs(), q.Targ
 func (q *authRequest) told() map[string]any {
 	data := map[string]any{"scopes": q.Scopes}
 	if len(q.Targets) > 0 {
-		data["resources"] = q.Targets
+		resources := make([]string, len(q.Targets))
+		for i, t := range q.Targets {
+			resources[i] = strings.Join(append([]string{t.Resource}, t.Permissions...), " ")
+		}
+		data["resources"] = resources
 	}
 	return data
 }

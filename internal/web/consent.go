@@ -6,6 +6,7 @@ import (
 
 	"pocketid/internal/edge"
 	"pocketid/internal/i18n"
+	"pocketid/internal/oidc"
 	"pocketid/internal/signin"
 )
 
@@ -26,6 +27,8 @@ type consentPage struct {
 	Policy, Terms, Site string
 	ID, Redirect        string
 	Scopes              []scopeLine
+	// APIs are services elsewhere, with what the application may do there.
+	APIs []oidc.AskedAPI
 }
 
 // A scopeLine is a scope in plain words, with what it would give.
@@ -44,7 +47,7 @@ func (x *Web) consent(w http.ResponseWriter, r *http.Request) error {
 		return seeOther(w, inside(target, home))
 	}
 	p := consentPage{Client: waiting.ClientName, Host: waiting.RedirectHost, By: waiting.ClientHost,
-		Policy: waiting.PolicyURI, Terms: waiting.TOSURI, Site: waiting.ClientURI, ID: id, Redirect: waiting.Next}
+		Policy: waiting.PolicyURI, Terms: waiting.TOSURI, Site: waiting.ClientURI, ID: id, Redirect: waiting.Next, APIs: waiting.APIs}
 	if waiting.UILocales != "" {
 		p.words = i18n.For(i18n.Match(waiting.UILocales, visitor(r).User.Locale, edge.ReadCookie(r, localeCookie), r.Header.Get("Accept-Language")))
 	} else {

@@ -91,6 +91,7 @@ func (x *Web) Routes() []edge.Route {
 		x.accountRoutes(),
 		x.allowedRoutes(),
 		ofClients(x.adminRoutes()),
+		x.apiRoutes(),
 		x.registrationRoutes(),
 		x.auditRoutes(),
 		x.groupRoutes(),
