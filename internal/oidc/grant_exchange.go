@@ -11,7 +11,6 @@ import (
 	"pocketid/internal/audit"
 	"pocketid/internal/db"
 	"pocketid/internal/fault"
-	"pocketid/internal/jose"
 	"pocketid/internal/secret"
 )
 
@@ -37,8 +36,8 @@ type exchangeRequest struct {
 	subject, actor sentToken
 	// issued is the type of token that the answer names.
 	issued string
-	// targets are resources and audiences: where the new token is for.
-	targets []string
+	// audiences are whom the new token is for by name; resources are in the tokenRequest.
+	audiences []string
 }
 
 // A sentToken is an access token that came in a form, and what it says. It is read before
@@ -69,20 +68,15 @@ func parseExchangeGrant(q *tokenRequest, form url.Values) (err error) {
 	default:
 		return errInvalidRequest.Saying("requested_token_type can be an access token or a JWT")
 	}
-	for _, target := range slices.Concat(form["resource"], form["audience"]) {
-		if target == "" {
-			continue
-		}
-		if len(target) > maxURI || !isText(target) {
-			return errInvalidTarget.Saying("a resource or audience is malformed")
-		}
-		if !slices.Contains(x.targets, target) {
-			x.targets = append(x.targets, target)
-		}
-	}
-	for _, resource := range form["resource"] { // RFC 8707 §2
-		if u, err := url.Parse(resource); resource != "" && (err != nil || !u.IsAbs() || strings.Contains(resource, "#")) {
-			return errInvalidTarget.Saying("resource is not an absolute URI without a fragment")
+	for _, audience := range form["audience"] {
+		switch {
+		case audience == "" || slices.Contains(x.audiences, audience):
+		case len(x.audiences) == maxResources:
+			return errInvalidTarget.Saying("there are more than 5 audiences")
+		case len(audience) > maxResource || strings.ContainsFunc(audience, notVisible):
+			return errInvalidTarget.Saying("audience is malformed")
+		default:
+			x.audiences = append(x.audiences, audience)
 		}
 	}
 	q.scopes, err = parseScopes(form)
@@ -113,16 +107,11 @@ func (p *Provider) readExchange(ctx context.Context, q *tokenRequest) error {
 		if t.text == "" {
 			continue
 		}
-		_, payload, err := p.keys.Verify(ctx, t.text, typAccess)
-		switch {
-		case errors.Is(err, jose.ErrInvalid):
+		var err error
+		if t.said, err = p.readToken(ctx, t.text); errors.Is(err, errInvalidToken) {
 			t.bad = err
-		case err != nil:
+		} else if err != nil {
 			return err
-		default:
-			if t.bad = jose.Unmarshal(payload, &t.said); t.bad == nil && t.said.Issuer != p.issuer {
-				t.bad = errors.New("the issuer is another")
-			}
 		}
 	}
 	return nil
@@ -172,13 +161,22 @@ func (p *Provider) redeemExchange(tx *db.Tx, c *Client, q *tokenRequest) (issue,
 		}
 		return issue{}, err
 	}
-	g := Grant{ParentID: parent.ID, SessionID: parent.SessionID, Offline: parent.Offline, AuthTime: parent.AuthTime, AMR: parent.AMR, ACR: parent.ACR,
-		Resources: []Target{}}
-	if g.Scopes, err = narrowed(slices.DeleteFunc(has, func(s string) bool { return !slices.Contains(scopes, s) }), q.scopes); err != nil {
+	g := Grant{ParentID: parent.ID, SessionID: parent.SessionID, Offline: parent.Offline, AuthTime: parent.AuthTime, AMR: parent.AMR, ACR: parent.ACR}
+	scopes, err := narrowed(has, q.scopes)
+	if err != nil {
 		return issue{}, err
 	}
-	if err := p.exchangeTargets(tx, c, x, &g); err != nil {
+	for _, s := range scopes {
+		if isHouseScope(s) {
+			g.Scopes = append(g.Scopes, s)
+		}
+	}
+	reached, err := p.exchangeTargets(tx, c, q, permissionWords(scopes))
+	if err != nil {
 		return issue{}, err
+	}
+	for _, r := range reached {
+		g.Resources = append(g.Resources, r.Target)
 	}
 	act := said.Act
 	if x.actor.text != "" {
@@ -188,7 +186,7 @@ func (p *Provider) redeemExchange(tx *db.Tx, c *Client, q *tokenRequest) (issue,
 		}
 		g.Actor, act = c.ID, &actClaim{Subject: sub, Act: said.Act}
 	}
-	return exchanged(tx, of, g, x, act, q.by), nil
+	return exchanged(tx, of, g, reached, x, act, q.by)
 }
 
 // narrowed are the scopes of the new token: those asked for, of those that the old one
@@ -209,16 +207,28 @@ func narrowed(has, wanted []string) ([]string, error) {
 	return scopes, nil
 }
 
-// exchangeTargets finds out where the new token is for. Its own id and the issuer are the
-// usual audience of a client and can be named.
-func (p *Provider) exchangeTargets(tx *db.Tx, c *Client, x *exchangeRequest, g *Grant) error {
-	for _, target := range x.targets {
-		if target != c.ID && target != p.issuer {
-			return errInvalidTarget.Saying("there is no such resource for this client")
+// exchangeTargets finds out where the new token is for, and what c may have there of words.
+// Its own id and the issuer are the usual audience of a client and can be named; every
+// other audience is the name of an API.
+func (p *Provider) exchangeTargets(tx *db.Tx, c *Client, q *tokenRequest, words []string) ([]reach, error) {
+	resources := slices.Clone(q.resources)
+	for _, audience := range q.exchange.audiences {
+		named := func(r string) bool { return resourceKey(r) == resourceKey(audience) }
+		if audience != c.ID && audience != p.issuer && !slices.ContainsFunc(resources, named) {
+			resources = append(resources, audience)
 		}
 	}
-	return nil
+	switch {
+	case len(resources) > 1:
+		return nil, errInvalidTarget.Saying("a token is for one API; name one at a time")
+	case len(resources) == 0 && q.scopes == nil: // the permissions of the old token are for its API
+		return nil, nil
+	}
+	return reachFor(tx, c, forUsers, resources, words)
 }
+
+// isHouseScope says whether s is a scope of the house, and no permission of an API.
+func isHouseScope(s string) bool { return slices.Contains(scopes, s) }
 
 // notTooDeep bounds how often in a row tokens are exchanged.
 func notTooDeep(tx *db.Tx, g *Grant) error {
@@ -242,17 +252,14 @@ func (p *Provider) actsItself(tx *db.Tx, c *Client, t *sentToken) (sub string, e
 	if t.bad != nil {
 		return "", refused.Because("%w", t.bad)
 	}
-	id, _, _ := strings.Cut(t.said.ID, ".")
-	of, g, _, revoked, err := grantAndClient(tx, id, t.said.ID)
+	h, _, err := p.access(tx, t.said)
 	switch {
-	case errors.Is(err, db.ErrNotFound):
-		return "", refused.Because("its grant is gone")
+	case errors.Is(err, errInvalidToken):
+		return "", refused.Because("%w", err)
 	case err != nil:
 		return "", err
-	case g.Kind != grantByClient || g.UserID != "" || of.ID != c.ID || t.said.ClientID != c.ID:
+	case h.grant.Kind != grantByClient || h.client.ID != c.ID:
 		return "", refused.Because("it is not the client's own")
-	case revoked || !g.RevokedAt.IsZero() || tx.Now().Unix() >= t.said.Expires || g.cnf != "":
-		return "", refused.Because("it has ended")
 	}
 	return t.said.Subject, nil
 }
@@ -266,11 +273,12 @@ type actClaim struct {
 
 // exchanged makes the grant of an exchange. It ends with its parent and has no refresh
 // token, and its access token lives no longer than the one it was exchanged for.
-func exchanged(tx *db.Tx, of pass, g Grant, x *exchangeRequest, act *actClaim, by audit.Actor) issue {
+func exchanged(tx *db.Tx, of pass, g Grant, reached []reach, x *exchangeRequest, act *actClaim, by audit.Actor) (issue, error) {
 	c, now := of.client, tx.Now()
 	until := time.Unix(x.subject.said.Expires, 0).UTC()
 	g.ID, g.Kind, g.UserID, g.ClientID = secret.ID(), grantByExchange, of.user.ID, c.ID
 	g.CreatedAt, g.ExpiresAt = now, until
+	g.Scopes = append([]string{}, g.Scopes...)
 	var told bool
 	since := now.Add(-exchangeToldEvery)
 	tx.One([]any{&told}, `SELECT EXISTS (SELECT 1 FROM grants WHERE user_id = $1 AND client_id = $2 AND kind = $3 AND created_at > $4 AND actor = $5
@@ -278,9 +286,10 @@ func exchanged(tx *db.Tx, of pass, g Grant, x *exchangeRequest, act *actClaim, b
 	insertGrant(tx, &g)
 	if !told {
 		audit.Record(tx, by, audit.Event{Name: audit.TokenExchanged, Object: c.object(), User: g.UserID, Client: c.ID,
-			Data: map[string]any{"from": x.subject.said.ClientID, "acts": g.Actor != "", "scopes": g.Scopes}})
+			Data: map[string]any{"from": x.subject.said.ClientID, "acts": g.Actor != "", "scopes": g.Scopes, "resources": g.Resources}})
 	}
-	return issue{holding: holding{pass: of, grant: &g}, scopes: g.Scopes, at: now, until: until, act: act, issued: x.issued}
+	i := issue{holding: holding{pass: of, grant: &g, reached: reached}, at: now, until: until, act: act, issued: x.issued}
+	return i, i.narrow(nil, nil)
 }
 
 // holdParent asks whether the grant that g was exchanged for is still good.

@@ -9,22 +9,19 @@ import (
 	"pocketid/internal/secret"
 )
 
-// own is an access token that c got for itself, and the id of its grant.
-func (c *testClient) own(change func(*accessClaims)) (token, grantID string) {
+// own is an access token that c got for itself, changed if need be and signed anew.
+func (c *testClient) own(change func(*accessClaims)) string {
 	c.h.t.Helper()
-	g := Grant{ID: secret.ID(), Kind: grantByClient, ClientID: c.ID, Offline: true, Scopes: []string{}}
-	c.h.write(func(tx *db.Tx) {
-		g.CreatedAt, g.ExpiresAt = tx.Now(), tx.Now().Add(time.Hour)
-		insertGrant(tx, &g)
-	})
-	said := accessClaims{Issuer: testIssuer, Subject: "client-" + c.ID, Audience: []string{c.ID}, ClientID: c.ID, IssuedAt: time.Now().Unix(),
-		Expires: time.Now().Add(time.Hour).Unix(), ID: g.ID + ".x"}
-	if change != nil {
-		change(&said)
+	token := c.token(form("grant_type", grantTypeClient)).ok(c.h.t).Access
+	if change == nil {
+		return token
 	}
-	token, err := c.h.p.keys.Sign(c.h.t.Context(), c.AccessTokenAlg, typAccess, said)
+	said, err := c.h.p.readToken(c.h.t.Context(), token)
 	must(c.h.t, err)
-	return token, g.ID
+	change(&said)
+	token, err = c.h.p.keys.Sign(c.h.t.Context(), c.AccessTokenAlg, typAccess, said)
+	must(c.h.t, err)
+	return token
 }
 
 func (c *testClient) exchange(subject string, change ...string) tokens {
@@ -55,12 +52,12 @@ func TestWhoActsIsNamed(t *testing.T) { // threats 7, 21
 			must(t, err)
 			return string(b)
 		}
-		apiToken, _ := api.own(nil)
+		apiToken := api.own(nil)
 		first := api.delegated(subject, apiToken).ok(t).Access
 		if got := actsAs(first); got != `{"sub":"client-`+api.ID+`"}` {
 			t.Errorf("api acts as %s", got)
 		}
-		backToken, backGrant := back.own(nil)
+		backToken := back.own(nil)
 		if got := actsAs(back.delegated(first, backToken).ok(t).Access); got != `{"act":{"sub":"client-`+api.ID+`"},"sub":"client-`+back.ID+`"}` {
 			t.Errorf("back acts as %s", got)
 		}
@@ -74,25 +71,27 @@ func TestWhoActsIsNamed(t *testing.T) { // threats 7, 21
 		back.delegated(first, first).fails(t, 400, "invalid_request")
 		back.delegated(first, subject).fails(t, 400, "invalid_request")
 		for name, change := range map[string]func(*accessClaims){
-			"it has expired":            func(c *accessClaims) { c.Expires = time.Now().Unix() },
-			"it is of another issuer":   func(c *accessClaims) { c.Issuer = "https://other.example" },
-			"it is of another client":   func(c *accessClaims) { c.ClientID = api.ID },
-			"its grant is another's":    func(c *accessClaims) { _, c.ID = api.own(nil); c.ID += ".x" },
+			"it has expired":          func(c *accessClaims) { c.Expires = time.Now().Unix() },
+			"it is of another issuer": func(c *accessClaims) { c.Issuer = "https://other.example" },
+			"it is of another client": func(c *accessClaims) { c.ClientID = api.ID },
+			"its grant is another's": func(c *accessClaims) {
+				said, err := h.p.readToken(t.Context(), api.own(nil))
+				must(t, err)
+				c.ID = said.ID
+			},
 			"its grant is not there":    func(c *accessClaims) { c.ID = secret.ID() + ".x" },
 			"it has nothing of a grant": func(c *accessClaims) { c.ID = "" },
 		} {
 			inRow(t, "refuses an actor: "+name, func() {
-				token, _ := back.own(change)
-				back.delegated(first, token).fails(t, 400, "invalid_request")
+				back.delegated(first, back.own(change)).fails(t, 400, "invalid_request")
 			})
 		}
 		h.write(func(tx *db.Tx) {
-			tx.Do(`UPDATE grants SET revoked_at = $1 WHERE id = $2`, tx.Now().UnixMicro(), backGrant)
+			tx.Do(`UPDATE grants SET revoked_at = $1 WHERE kind = 'client' AND client_id = $2`, tx.Now().UnixMicro(), back.ID)
 		})
 		back.delegated(first, backToken).fails(t, 400, "invalid_request")
 		// A client is nobody's subject.
 		must(t, h.p.AllowExchange(t.Context(), admin, back.ID, back.ID))
-		machine, _ := back.own(nil)
-		back.exchange(machine).fails(t, 400, "invalid_request")
+		back.exchange(back.own(nil)).fails(t, 400, "invalid_request")
 	})
 }
