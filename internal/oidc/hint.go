@@ -37,6 +37,11 @@ func (p *Provider) readHint(ctx context.Context, token string) (hinted, error) {
 	if err != nil {
 		return hinted{}, err
 	}
+	return p.hintOf(payload)
+}
+
+// hintOf is the hint in the payload of an ID token. It is pure.
+func (p *Provider) hintOf(payload []byte) (hinted, error) {
 	var claims struct {
 		Issuer   string   `json:"iss"`
 		Subject  string   `json:"sub"`

@@ -119,14 +119,20 @@ func (p *Provider) readAccess(ctx context.Context, token string) (accessClaims, 
 // readToken reads an access token of ours, whoever it is for: its signature, type and
 // issuer.
 func (p *Provider) readToken(ctx context.Context, token string) (accessClaims, error) {
-	var said accessClaims
 	_, payload, err := p.keys.Verify(ctx, token, typAccess)
 	if errors.Is(err, jose.ErrInvalid) {
-		return said, errInvalidToken.Because("%w", err)
+		return accessClaims{}, errInvalidToken.Because("%w", err)
 	}
 	if err != nil {
-		return said, err
+		return accessClaims{}, err
 	}
+	return p.accessOf(payload)
+}
+
+// accessOf are the claims in the payload of an access token, by exact names: a claim of
+// somebody's own may be called "Sub". It is pure.
+func (p *Provider) accessOf(payload []byte) (accessClaims, error) {
+	var said accessClaims
 	if err := jose.Unmarshal(payload, &said); err != nil {
 		return said, errInvalidToken.Because("read claims: %w", err)
 	}
