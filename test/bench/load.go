@@ -31,6 +31,10 @@ var rows = []row{
 	{"code flow, ES256", 0.6, func(t *town, p *person) error { return p.code(t.clients[jose.ES256]) }},
 	{"refresh, RS256", 1.2, func(t *town, p *person) error { return p.renew(t.clients[jose.RS256]) }},
 	{"refresh, ES256", 0.45, func(t *town, p *person) error { return p.renew(t.clients[jose.ES256]) }},
+	{"client credentials", 0.27, func(t *town, p *person) error { return p.machine(t.clients[jose.ES256]) }},
+	{"introspection", 0, func(t *town, p *person) error { return p.introspect(t.clients[jose.ES256]) }},
+	{"pushed request and code, ES256", 0, func(t *town, p *person) error { return p.pushed(t.clients[jose.ES256]) }},
+	{"device, ES256", 0, func(t *town, p *person) error { return p.device(t.clients[jose.ES256]) }},
 }
 
 // document gets a public document.
