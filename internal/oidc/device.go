@@ -102,6 +102,9 @@ func (p *Provider) DeviceAuthorize(w http.ResponseWriter, r *http.Request) error
 	by := audit.From(ctx)
 	by.Via = "api"
 	edge.Note(ctx, "client", q.ClientID)
+	if err := p.meetClient(ctx, q.ClientID); err != nil {
+		return toldOfDocument(err)
+	}
 	if credentials, err = p.prove(ctx, credentials); err != nil {
 		return err
 	}
