@@ -249,3 +249,77 @@ func TestExchangesAreRecorded(t *testing.T) {
 		}
 	})
 }
+
+// RFC 8707 §2: at an API a device and an exchange get what their client may have there for
+// people, and never more than was asked for before.
+func TestDevicesAndExchangesReachAPIs(t *testing.T) { // threats 13
+	apptest.Both(t, func(t *testing.T, h *apptest.House) {
+		h.SetUp()
+		ada, tv, service := h.User("ada"), h.Client("tv"), h.Client("service")
+		by, o := audit.System("cli"), h.App.OIDC
+		permit := func(resource string, to map[*apptest.Client][]string) {
+			t.Helper()
+			a, err := o.AddAPI(t.Context(), by, resource, oidc.APIEdit{Name: resource[8:14]})
+			if err == nil {
+				_, err = o.SetPermissions(t.Context(), by, a.ID, []oidc.Permission{{Name: "read", Title: "Read"}, {Name: "write", Title: "Write"}, {Name: "purge", Title: "Purge"}})
+			}
+			for c, names := range to {
+				if err == nil {
+					err = o.SetAPIClient(t.Context(), by, a.ID, c.ID, oidc.APIGrant{ForUsers: true, UserPermissions: names})
+				}
+			}
+			if err != nil {
+				t.Fatal(err)
+			}
+		}
+		permit("https://films.example/", map[*apptest.Client][]string{tv: {"read", "write"}})
+		permit("https://store.example/", map[*apptest.Client][]string{service: {"read", "purge"}})
+		service.MaySwap(tv)
+
+		if a := tv.AskDevice("resource", "https://store.example/"); a.Status != http.StatusBadRequest || a.Error() != "invalid_target" {
+			t.Errorf("a device asks for an API that is not for it: %d %s", a.Status, a.Body)
+		}
+		d := tv.Device("scope", "read write purge", "resource", "https://films.example/")
+		if page := d.By(ada); page.Status != http.StatusOK {
+			t.Fatalf("ada is told: %s", page)
+		}
+		tokens := d.Poll()
+		polled(t, "a device at an API", tokens, "")
+		if said := claims(t, tokens.AccessToken); tokens.Scope != "read write" || said["aud"].([]any)[0] != "https://films.example/" {
+			t.Errorf("the device gets %q for %v", tokens.Scope, said["aud"])
+		}
+
+		for _, row := range []struct {
+			name    string
+			changes []string
+			scope   string
+			want    string
+		}{
+			{"all that both have", []string{"resource", "https://store.example/"}, "read", ""},
+			{"by the name of the audience", []string{"audience", "https://store.example/"}, "read", ""},
+			{"what was asked for", []string{"resource", "https://store.example/", "scope", "read"}, "read", ""},
+			{"nothing of what the client may not have", []string{"resource", "https://store.example/", "scope", "write"}, "", ""},
+			{"nothing that the token has not", []string{"resource", "https://store.example/", "scope", "purge"}, "", "invalid_scope"},
+			{"nothing of an API without its name", []string{"scope", "read"}, "", "invalid_scope"},
+			{"no API of others", []string{"resource", "https://films.example/"}, "", "invalid_target"},
+			{"one API at a time", []string{"resource", "https://store.example/", "audience", "https://films.example/"}, "", "invalid_target"},
+			{"nothing at the house", nil, "", ""},
+		} {
+			got := service.Swap(tokens.AccessToken, row.changes...)
+			swapped(t, row.name, got, row.want)
+			if got.Scope != row.scope {
+				t.Errorf("%s: the scope is %q", row.name, got.Scope)
+			}
+			if row.want != "" {
+				continue
+			}
+			said := claims(t, got.AccessToken)
+			if audience := said["aud"].([]any); row.changes != nil && (len(audience) != 1 || audience[0] != "https://store.example/") {
+				t.Errorf("%s: it is for %v", row.name, audience)
+			}
+			if said["sub"] != ada.ID || said["client_id"] != service.ID {
+				t.Errorf("%s: it says %v", row.name, said)
+			}
+		}
+	})
+}
