@@ -96,8 +96,6 @@ var (
 	ClientCreated       = declare(ofClients, "client.created")
 	ClientEdited        = declare(ofClients, "client.edited")
 	ClientDeleted       = declare(ofClients, "client.deleted")
-	ClientDisabled      = declare(ofClients, "client.disabled")
-	ClientEnabled       = declare(ofClients, "client.enabled")
 	ClientSecretAdded   = declare(ofClients, "client.secret_added")
 	ClientSecretRemoved = declare(ofClients, "client.secret_removed")
 	ExchangeAllowed     = declare(ofClients, "token_exchange.allowed")

@@ -33,7 +33,6 @@ var (
 	ErrTooManyURIs       = fault.New(fault.Invalid, "redirect_uris_too_many").With("max", "100")
 	ErrAlgUnknown        = fault.New(fault.Invalid, "algorithm_unknown").At("id_token_alg")
 	ErrRefreshChoice     = fault.New(fault.Invalid, "refresh_choice_unknown")
-	ErrChoiceUnknown     = fault.New(fault.Invalid, "choice_unknown")
 	ErrLifetime          = fault.New(fault.Invalid, "lifetime_out_of_range").With("min", "1").With("max", "525600")
 	ErrGroupUnknown      = fault.New(fault.Invalid, "group_unknown")
 	ErrTooManyGroups     = fault.New(fault.Invalid, "groups_too_many").At("allowed_groups").With("max", "1000")

@@ -19,22 +19,18 @@ const (
 	grantTypeExchange = "urn:ietf:params:oauth:grant-type:token-exchange"
 )
 
-// Uses says whether a client with this edit may use a grant, by its grant_type, for who
-// shows that.
-func (e *ClientEdit) Uses(grant string) bool { return e.uses(grant) }
-
-// uses says whether a client may use a grant, by its grant_type. Without a list these are the
+// uses says whether c may use a grant, by its grant_type. Without a list these are the
 // ones of its kind: what a person takes part in, and for those that can prove who they
 // are what they do for themselves, which each needs a permission of its own besides.
-func (e *ClientEdit) uses(grant string) bool {
-	if len(e.GrantTypes) > 0 {
-		return slices.Contains(e.GrantTypes, grant)
+func (c *Client) uses(grant string) bool {
+	if len(c.GrantTypes) > 0 {
+		return slices.Contains(c.GrantTypes, grant)
 	}
 	switch grant {
 	case grantTypeCode, grantTypeRefresh, grantTypeDevice:
 		return true
 	case grantTypeClient, grantTypeExchange:
-		return !e.Public
+		return !c.Public
 	}
 	return false
 }

@@ -17,12 +17,6 @@ import (
 	"pocketid/internal/secret"
 )
 
-// Alg is the name of an algorithm, for who has to do with clients alone.
-type Alg = jose.Alg
-
-// ClientAlgs are the algorithms that clients may sign with.
-var ClientAlgs = jose.Algs
-
 // KeyAlgs are the algorithms that the house signs with. It has a key of each,
 // so that a client may choose; RS256 is first because it is what a client gets
 // that does not (OpenID Connect Core §3.1.3.7).

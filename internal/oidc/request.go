@@ -45,9 +45,6 @@ const (
 // left out of a grant, as RFC 6749 §3.3 permits.
 var scopes = []string{scopeOpenID, scopeProfile, scopeEmail, scopeAddress, scopePhone, scopeGroups, scopeOffline}
 
-// Scopes are the scopes of the house, in the order that pages show them.
-func Scopes() []string { return slices.Clone(scopes) }
-
 // An authRequest is what a client asks of /authorize, read once. It is stored
 // as it is while a person has to act.
 type authRequest struct {

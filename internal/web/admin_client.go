@@ -1,7 +1,6 @@
 package web
 
 import (
-	"cmp"
 	"encoding/json"
 	"errors"
 	"fmt"
@@ -28,18 +27,18 @@ type clientPage struct {
 	Redirects uriList
 	Logouts   uriList
 	Endpoints oidc.Endpoints
-	Cards     map[string][]fieldView
-	Grants    []choiceView
-	GrantsErr string
-	Federated []federatedRow
+	Algs      []algChoice
 	Access    clientAccess
 	Secrets   []secretLine
 	Expiries  []int
-	Exchanges clientExchanges
-	Tried     *triedLine
-	Preview   clientPreview
 	// Tab is the one to show first; "" leaves it to the address.
 	Tab string
+}
+
+// An algChoice is a way to sign ID tokens.
+type algChoice struct {
+	Name   string
+	Chosen bool
 }
 
 // A secretLine is a secret as the list shows it.
@@ -52,11 +51,10 @@ type secretLine struct {
 // soon is how long before its end a secret is worth a second look.
 const soon = 14 * 24 * time.Hour
 
-// A clientForm is what was typed: the edit, and what of it could not be read.
+// A clientForm is what was typed: the edit, and lifetimes as they stand in their fields.
 type clientForm struct {
 	oidc.ClientEdit
-	// Typed are the texts of fields that could not be read, by name.
-	Typed map[string]string
+	AccessToken, IDToken, RefreshToken string
 	// Was is the client as this form first showed it, as JSON.
 	Was string
 	// Meanwhile is what somebody else has changed since.
@@ -69,7 +67,15 @@ func clientFormOf(c *oidc.Client) clientForm {
 	if err != nil {
 		panic("web: hashes are always JSON")
 	}
-	return clientForm{ClientEdit: c.Edit(), Was: string(was)}
+	f := clientForm{Was: string(was)}
+	f.set(c.Edit())
+	return f
+}
+
+// set sets the form to an edit.
+func (f *clientForm) set(edit oidc.ClientEdit) {
+	f.ClientEdit = edit
+	f.AccessToken, f.IDToken, f.RefreshToken = minutes(edit.AccessTokenFor), minutes(edit.IDTokenFor), minutes(edit.RefreshTokenFor)
 }
 
 // was is how the form first showed the client. What is no client of ours is like none.
@@ -106,20 +112,26 @@ func (f *clientForm) read(form url.Values) error {
 	f.PKCERequired, f.ReauthRequired = form.Has("pkce_required"), form.Has("reauth_required")
 	f.SkipConsent, f.ClaimsAtUserinfo = form.Has("skip_consent"), form.Has("claims_at_userinfo")
 	f.RefreshIssue, f.RefreshRotation = form.Get("refresh_issue"), form.Get("refresh_rotation")
-	f.readGrants(form)
-	f.readFederated(form)
-	var wrong error
-	for i := range clientFields {
-		field := &clientFields[i]
-		if err := field.read(&f.ClientEdit, form); err != nil {
-			if f.Typed == nil {
-				f.Typed = map[string]string{}
-			}
-			f.Typed[field.name] = form.Get(field.name)
-			wrong = cmp.Or(wrong, err)
+	f.AccessToken, f.IDToken, f.RefreshToken =
+		form.Get("access_token_lifetime"), form.Get("id_token_lifetime"), form.Get("refresh_token_lifetime")
+	f.IDTokenAlg = ""
+	for _, alg := range oidc.KeyAlgs {
+		if string(alg) == form.Get("id_token_alg") {
+			f.IDTokenAlg = alg
 		}
 	}
-	return wrong
+	if f.IDTokenAlg == "" {
+		return oidc.ErrAlgUnknown
+	}
+	var err error
+	if f.AccessTokenFor, err = lifetime("access_token_lifetime", f.AccessToken); err != nil {
+		return err
+	}
+	if f.IDTokenFor, err = lifetime("id_token_lifetime", f.IDToken); err != nil {
+		return err
+	}
+	f.RefreshTokenFor, err = lifetime("refresh_token_lifetime", f.RefreshToken)
+	return err
 }
 
 func (x *Web) client(w http.ResponseWriter, r *http.Request) error {
@@ -136,24 +148,14 @@ func (x *Web) showClient(w http.ResponseWriter, r *http.Request, c *oidc.Client,
 		return err
 	}
 	p := clientPage{
-		Frame:  Frame{Title: c.Name, Area: "admin", Here: "clients", Narrow: true, Modules: []string{"forms.js", "redirects.js"}, Fault: problem},
+		Frame:  Frame{Title: c.Name, Area: "admin", Here: "clients", Narrow: true, Modules: []string{"forms.js"}, Fault: problem},
 		Client: c, Badge: avatarOf(c.Name, c.ID), Address: clientPath(c.ID), Form: form, Endpoints: x.oidc.Endpoints(),
 		Expiries: expiries, Tab: tab,
 	}
 	p.Redirects = uriListOf(&p.Frame, "redirect_uris", form.RedirectURIs)
 	p.Logouts = uriListOf(&p.Frame, "post_logout_uris", form.PostLogoutURIs)
-	words := x.words(r)
-	p.Cards = x.fieldViews(&p, words)
-	p.Grants, p.GrantsErr = grantChoices(&form.ClientEdit, words), p.errAt("grant_types")
-	p.Federated = p.federatedRows()
-	if p.Exchanges, err = x.clientExchanges(r, c); err != nil {
-		return err
-	}
-	if err := x.tryLine(r, &p); err != nil {
-		return err
-	}
-	if p.Preview, err = x.clientPreview(r, c); err != nil {
-		return err
+	for _, alg := range oidc.KeyAlgs {
+		p.Algs = append(p.Algs, algChoice{string(alg), alg == form.IDTokenAlg})
 	}
 	if p.Access, err = x.clientAccess(r, c, &p.Frame, form); err != nil {
 		return err
@@ -199,25 +201,13 @@ func (x *Web) clientSave(w http.ResponseWriter, r *http.Request) error {
 // tabOf is the tab in which a field of a client stands.
 func tabOf(field string) string {
 	name, _, _ := strings.Cut(field, "[")
-	switch clientCard(name) {
-	case "people":
-		return "general"
-	case "channels", "objects":
-		return "uris"
-	case "freshness":
-		return "access"
-	case "proof", "keys":
-		return "secrets"
-	}
 	switch name {
 	case "name", "description", "launch_url":
 		return "general"
 	case "redirect_uris", "post_logout_uris":
 		return "uris"
-	case "group_restricted", "allowed_groups", "skip_consent", "reauth_required":
+	case "group_restricted", "allowed_groups":
 		return "access"
-	case "federated", "from":
-		return "secrets"
 	case "":
 		return ""
 	}

@@ -8,13 +8,15 @@ import (
 	"pocketid/internal/oidc"
 )
 
-// clientLabels are the keys of what the parts of a client are called on its page, where
-// that is not client.NAME.
+// clientLabels are the keys of what the parts of a client are called on its page.
 var clientLabels = map[string]string{
+	"name": "client.name", "launch_url": "client.launch_url", "description": "client.description",
 	"redirect_uris": "client.uris", "post_logout_uris": "client.logout_uris",
 	"group_restricted": "client.access.restricted", "allowed_groups": "client.access.groups",
-	"pkce_required": "client.pkce", "reauth_required": "client.reauth", "refresh_rotation": "client.rotation",
-	"grant_types": "client.grants",
+	"public": "client.public", "pkce_required": "client.pkce", "reauth_required": "client.reauth", "skip_consent": "client.skip_consent",
+	"id_token_alg": "client.alg", "claims_at_userinfo": "client.claims_at_userinfo",
+	"refresh_issue": "client.refresh_issue", "refresh_rotation": "client.rotation",
+	"access_token_lifetime": "client.lifetime.access", "id_token_lifetime": "client.lifetime.id", "refresh_token_lifetime": "client.lifetime.refresh",
 }
 
 // caughtUp is a form that was overtaken with the client as it is now: what the person
@@ -30,23 +32,14 @@ func (f clientForm) caughtUp(words *i18n.Locale, c *oidc.Client) clientForm {
 		"group_restricted": onOff(words, is.GroupRestricted), "allowed_groups": words.T("meanwhile.changed"),
 		"public": onOff(words, is.Public), "pkce_required": onOff(words, is.PKCERequired),
 		"reauth_required": onOff(words, is.ReauthRequired), "skip_consent": onOff(words, is.SkipConsent),
-		"claims_at_userinfo": onOff(words, is.ClaimsAtUserinfo), "grant_types": words.T("meanwhile.changed"),
+		"id_token_alg": string(is.IDTokenAlg), "claims_at_userinfo": onOff(words, is.ClaimsAtUserinfo),
 		"refresh_issue": words.T("meanwhile.changed"), "refresh_rotation": words.T("meanwhile.changed"),
-		"federated": words.T("meanwhile.changed"), "jwks": words.T("meanwhile.changed"),
-	}
-	for i := range clientFields {
-		switch f := &clientFields[i]; {
-		case f.as == asSwitch:
-			shown[f.name] = onOff(words, *f.on(&is))
-		case shown[f.name] == "":
-			shown[f.name] = strings.ReplaceAll(f.value(&is), "\n", ", ")
-		}
+		"access_token_lifetime": now.AccessToken, "id_token_lifetime": now.IDToken, "refresh_token_lifetime": now.RefreshToken,
 	}
 	for _, name := range theirs {
-		label := words.T(cmp.Or(clientLabels[name], "client."+name))
-		now.Meanwhile = append(now.Meanwhile, meanwhile{label, cmp.Or(shown[name], words.T("meanwhile.empty"))})
+		now.Meanwhile = append(now.Meanwhile, meanwhile{words.T(clientLabels[name]), cmp.Or(shown[name], words.T("meanwhile.empty"))})
 	}
-	now.ClientEdit = edit
+	now.set(edit)
 	return now
 }
 

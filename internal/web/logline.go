@@ -75,7 +75,6 @@ var marks = map[audit.Name]mark{
 	audit.GroupMembersEdited: {"users", ""}, audit.GroupDeleted: {"trash", "bad"},
 
 	audit.ClientCreated: {"plus", ""}, audit.ClientEdited: {"settings", ""}, audit.ClientDeleted: {"trash", "bad"},
-	audit.ClientDisabled: {"stop", "warn"}, audit.ClientEnabled: {"check", "ok"},
 	audit.APICreated: {"plug", ""}, audit.APIEdited: {"plug", ""}, audit.APIDeleted: {"trash", "bad"}, audit.APIClientEdited: {"plug", ""},
 	audit.ClientSecretAdded: {"key", ""}, audit.ClientSecretRemoved: {"key", ""},
 	audit.ClientRegistered: {"plus", "warn"}, audit.ClientReregistered: {"settings", ""}, audit.ClientDeregistered: {"trash", "bad"},

@@ -31,7 +31,6 @@ var pages = map[string]kind{
 	"allowed-end":    {"house", allowedEndPage{}},
 	"client":         {"house", clientPage{}},
 	"client-delete":  {"house", clientDeletePage{}},
-	"client-life":    {"house", clientLifePage{}},
 	"client-new":     {"house", clientNewPage{}},
 	"client-secret":  {"house", clientSecretPage{}},
 	"clients":        {"house", clientsPage{}},
@@ -143,7 +142,6 @@ func functions(words *i18n.Locale, asset func(string) string) template.FuncMap {
 		"machine":  func(t time.Time) string { return t.UTC().Format(time.RFC3339) },
 		"dict":     dict,
 		"list":     func(v ...any) []any { return v },
-		"join":     func(words []string) string { return strings.Join(words, ", ") },
 		"has":      words.Has,
 	}
 }
