@@ -95,6 +95,8 @@ var (
 
 	ClientCreated       = declare(ofClients, "client.created")
 	ClientEdited        = declare(ofClients, "client.edited")
+	ClientDisabled      = declare(ofClients, "client.disabled")
+	ClientEnabled       = declare(ofClients, "client.enabled")
 	ClientDeleted       = declare(ofClients, "client.deleted")
 	ClientSecretAdded   = declare(ofClients, "client.secret_added")
 	ClientSecretRemoved = declare(ofClients, "client.secret_removed")

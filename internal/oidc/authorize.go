@@ -214,7 +214,7 @@ func (p *Provider) target(c *Client, q *authRequest) (place, error) {
 		}
 		uri = c.RedirectURIs[0].URI
 	}
-	addr, err := c.redirect(uri, rules{public: c.Public, insecure: p.insecure})
+	addr, err := c.redirect(uri, p.rulesOf(c))
 	if err != nil {
 		told := ErrUnregistered
 		if errors.Is(err, ErrURIInsecure) || errors.Is(err, ErrURIPrivate) {

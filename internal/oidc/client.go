@@ -137,12 +137,34 @@ func (p *Provider) Client(ctx context.Context, by audit.Actor, id string) (Clien
 	return *c, nil
 }
 
+// A ClientChoice is some of the clients.
+type ClientChoice string
+
+// The choices beside "", which is all.
+const (
+	OnlyRegistered   ClientChoice = "registered" // that came by themselves
+	OnlyConfidential ClientChoice = "confidential"
+	OnlyPublic       ClientChoice = "public"
+	OnlyDisabled     ClientChoice = "disabled"
+)
+
+// chosenClients are the conditions of the choices.
+var chosenClients = map[ClientChoice]string{
+	OnlyRegistered:   ` AND kind IN ('` + KindDynamic + `', '` + KindDocument + `')`,
+	OnlyConfidential: ` AND NOT public`,
+	OnlyPublic:       ` AND public`,
+	OnlyDisabled:     ` AND disabled_at IS NOT NULL`,
+}
+
+// ClientChoices are the choices in the order in which a list offers them.
+var ClientChoices = []ClientChoice{OnlyConfidential, OnlyPublic, OnlyRegistered, OnlyDisabled}
+
 // A ClientFilter asks for a page of clients in the order of their names.
 type ClientFilter struct {
 	// Search is the beginning of a word of the name, or the id.
 	Search string
-	// Registered leaves out those that an administrator made.
-	Registered bool
+	// Only leaves out all but these.
+	Only ClientChoice
 	// After is Next of the page before.
 	After string
 	// Limit is how many to return: 1 to 100; 0 is 50.
@@ -202,10 +224,7 @@ func (p *Provider) Clients(ctx context.Context, by audit.Actor, filter ClientFil
 	}
 	var page ClientPage
 	err := p.db.Read(ctx, func(tx *db.Tx) (err error) {
-		where := ` WHERE deleted_at IS NULL AND (name_key LIKE $1 ESCAPE '!' OR name_key LIKE $2 ESCAPE '!' OR id = $3)`
-		if filter.Registered {
-			where += ` AND kind IN ('` + KindDynamic + `', '` + KindDocument + `')`
-		}
+		where := ` WHERE deleted_at IS NULL AND (name_key LIKE $1 ESCAPE '!' OR name_key LIKE $2 ESCAPE '!' OR id = $3)` + chosenClients[filter.Only]
 		page = ClientPage{}
 		page.Rows, err = db.All(tx, (*ClientRow).fields, `
 			SELECT id, name, launch_url, kind, public, group_restricted,

@@ -448,6 +448,9 @@ func (p *Provider) checkEdit(edit ClientEdit) (ClientEdit, error) {
 			return edit, ErrLifetime.At(lifetime.field)
 		}
 	}
+	if edit.RefreshMaxFor != 0 && (edit.RefreshMaxFor < minLifetime || edit.RefreshMaxFor > maxLifetime) {
+		return edit, ErrLifetime.At("refresh_max_lifetime")
+	}
 	return p.checkShown(edit)
 }
 

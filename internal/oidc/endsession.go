@@ -223,7 +223,7 @@ func (p *Provider) judgeLogout(tx *db.Tx, l *logout) error {
 		return nil
 	}
 	c, err := clientByID(tx, l.ClientID)
-	if errors.Is(err, ErrNoClient) || err == nil && l.Return != "" && !c.returnsTo(l.Return, rules{public: c.Public, insecure: p.insecure}) {
+	if errors.Is(err, ErrNoClient) || err == nil && l.Return != "" && !c.returnsTo(l.Return, p.rulesOf(c)) {
 		*l = logout{}
 		return nil
 	}

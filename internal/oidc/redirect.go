@@ -346,12 +346,20 @@ func (c *Client) redirect(asked string, r rules) (address, error) {
 	if err != nil {
 		return a, err
 	}
-	for _, u := range c.RedirectURIs {
-		if u.matches(asked, a) {
-			return a, a.allowed(r)
-		}
+	if _, ok := c.registered(asked, a); ok {
+		return a, a.allowed(r)
 	}
 	return a, ErrUnregistered
+}
+
+// registered is the address of c that lets asked, whose parts are a, pass.
+func (c *Client) registered(asked string, a address) (URI, bool) {
+	for _, u := range c.RedirectURIs {
+		if u.matches(asked, a) {
+			return u, true
+		}
+	}
+	return URI{}, false
 }
 
 // matchParts compares part by part; a * never reaches across sep and never stands for nothing.

@@ -1,14 +1,9 @@
 package web
 
 import (
-	"encoding/json"
 	"errors"
-	"fmt"
-	"math"
 	"net/http"
-	"net/url"
 	"slices"
-	"strconv"
 	"strings"
 	"time"
 
@@ -26,19 +21,131 @@ type clientPage struct {
 	Form      clientForm
 	Redirects uriList
 	Logouts   uriList
+	Federated []federatedRow
 	Endpoints oidc.Endpoints
-	Algs      []algChoice
 	Access    clientAccess
 	Secrets   []secretLine
 	Expiries  []int
+	Try       redirectTry
+	Preview   clientPreview
+	APIs      []oidc.ClientAPI
+	Exchanges []exchangeLine
+	From      string // the client that was typed to exchange tokens of
+	// Came is how a client came that registered itself.
+	Came *oidc.Registered
+	// Fixed says that a document says what most fields hold.
+	Fixed bool
 	// Tab is the one to show first; "" leaves it to the address.
 	Tab string
+
+	usual clientForm // as a new client is
 }
 
-// An algChoice is a way to sign ID tokens.
-type algChoice struct {
-	Name   string
-	Chosen bool
+// A clientField is one part of a client in its form.
+type clientField struct {
+	ID, Label, Hint, Err, Value string
+	On                          bool
+	Options                     []clientOption
+	Numeric, Address            bool
+	Max                         string
+}
+
+// A clientOption is something to choose.
+type clientOption struct {
+	Value, Text, Hint string
+	Chosen            bool
+}
+
+// clientLimits are the bounds of texts that are no addresses.
+var clientLimits = map[string]string{"name": "50", "description": "150", "sector": "253"}
+
+// F is the field of a part.
+func (p *clientPage) F(id string) clientField {
+	f := clientField{ID: id, Label: p.words.T(clientLabels[id]), Err: p.errOf(id), Value: p.Form.value(id), Max: clientLimits[id]}
+	if hint := "client." + id + ".hint"; p.words.Has(hint) {
+		f.Hint = p.words.T(hint)
+	}
+	if at, ok := clientSwitches[id]; ok {
+		f.On = *at(&p.Form.ClientEdit)
+	}
+	_, list := clientLines[id]
+	_, f.Numeric = p.Form.Typed[id]
+	f.Numeric = f.Numeric || slices.ContainsFunc(clientDurations, func(d clientDuration) bool { return d.field == id })
+	f.Address = f.Max == "" && !f.Numeric && !list
+	f.Options = p.options(id, f.Value)
+	return f
+}
+
+// errOf is what is wrong with a field, or with a line or row of it.
+func (p *clientPage) errOf(id string) string {
+	if p.Fault != nil && (p.Fault.Field == id || strings.HasPrefix(p.Fault.Field, id+"[")) {
+		return p.Fault.Text
+	}
+	return ""
+}
+
+// clientChoices are what can be chosen, by their values; what is empty has words.
+var clientChoices = map[string][]string{
+	"auth_method":        {"", oidc.AuthBasic, oidc.AuthPost, oidc.AuthPrivateKey},
+	"subject_type":       {oidc.SubjectPublic, oidc.SubjectPairwise},
+	"assertion_audience": {oidc.AudienceStrict, oidc.AudienceLenient},
+	"refresh_issue":      {oidc.RefreshAlways, oidc.RefreshOfflineAccess},
+	"refresh_rotation":   {oidc.RotationDefault, oidc.RotationAlways},
+	"id_token_alg":       algNames(false),
+	"access_token_alg":   algNames(false),
+	"userinfo_alg":       algNames(true),
+	"request_object_alg": slices.Concat([]string{""}, oidc.ObjectAlgs()),
+	"assertion_alg":      slices.Concat([]string{""}, oidc.AssertionAlgs()),
+	"grant_types":        oidc.GrantTypes,
+}
+
+// options are what can be chosen for a field. The words of a value are those of
+// client.<field>.is.<value>; an algorithm is its own name.
+func (p *clientPage) options(id, value string) (list []clientOption) {
+	for _, v := range clientChoices[id] {
+		o := clientOption{Value: v, Text: v, Chosen: v == value}
+		if id == "grant_types" {
+			o.Chosen = slices.Contains(p.Form.GrantTypes, v)
+		}
+		name := v[strings.LastIndex(v, ":")+1:]
+		if name == "" {
+			name = "default"
+		}
+		if key := "client." + id + ".is." + name; p.words.Has(key) {
+			o.Text = p.words.T(key)
+			if p.words.Has(key + ".hint") {
+				o.Hint = p.words.T(key + ".hint")
+			}
+		}
+		list = append(list, o)
+	}
+	return list
+}
+
+// algNames are the algorithms that the house signs with.
+func algNames(plain bool) (names []string) {
+	if plain {
+		names = []string{""}
+	}
+	for _, alg := range oidc.KeyAlgs {
+		names = append(names, string(alg))
+	}
+	return names
+}
+
+// Open says whether a part of the page that is folded is shown: something in it is at fault,
+// or is not as it is usually.
+func (p *clientPage) Open(fields ...string) bool {
+	for _, id := range fields {
+		usual := p.usual.value(id)
+		if at, ok := clientSwitches[id]; ok && *at(&p.Form.ClientEdit) != *at(&p.usual.ClientEdit) {
+			return true
+		}
+		if p.errOf(id) != "" || p.Form.value(id) != usual {
+			return true
+		}
+	}
+	return false
 }
 
 // A secretLine is a secret as the list shows it.
@@ -51,87 +158,12 @@ type secretLine struct {
 // soon is how long before its end a secret is worth a second look.
 const soon = 14 * 24 * time.Hour
 
-// A clientForm is what was typed: the edit, and lifetimes as they stand in their fields.
-type clientForm struct {
-	oidc.ClientEdit
-	AccessToken, IDToken, RefreshToken string
-	// Was is the client as this form first showed it, as JSON.
-	Was string
-	// Meanwhile is what somebody else has changed since.
-	Meanwhile []meanwhile
-}
-
-// clientFormOf is the form as it begins.
-func clientFormOf(c *oidc.Client) clientForm {
-	was, err := json.Marshal(c.Edit().Seen())
-	if err != nil {
-		panic("web: hashes are always JSON")
-	}
-	f := clientForm{Was: string(was)}
-	f.set(c.Edit())
-	return f
-}
-
-// set sets the form to an edit.
-func (f *clientForm) set(edit oidc.ClientEdit) {
-	f.ClientEdit = edit
-	f.AccessToken, f.IDToken, f.RefreshToken = minutes(edit.AccessTokenFor), minutes(edit.IDTokenFor), minutes(edit.RefreshTokenFor)
-}
-
-// was is how the form first showed the client. What is no client of ours is like none.
-func (f *clientForm) was() oidc.ClientSeen {
-	var was oidc.ClientSeen
-	if json.Unmarshal([]byte(f.Was), &was) != nil {
-		return nil
-	}
-	return was
-}
-
-func minutes(d time.Duration) string { return strconv.FormatFloat(d.Minutes(), 'f', -1, 64) }
-
-// lifetime reads minutes as they were typed; nothing is the default.
-func lifetime(field, typed string) (time.Duration, error) {
-	typed = strings.TrimSpace(typed)
-	if typed == "" {
-		return 0, nil
-	}
-	n, err := strconv.ParseFloat(typed, 64)
-	if err != nil || math.IsNaN(n) || n <= 0 || n > 1e7 {
-		return 0, oidc.ErrLifetime.At(field)
-	}
-	return time.Duration(math.Round(n*60)) * time.Second, nil
-}
-
-// read sets what the page shows to what was typed. What it does not show stays.
-func (f *clientForm) read(form url.Values) error {
-	f.Name, f.Description, f.LaunchURL = form.Get("name"), form.Get("description"), form.Get("launch_url")
-	f.RedirectURIs, f.PostLogoutURIs = urisOf(form, "redirect_uris"), urisOf(form, "post_logout_uris")
-	f.Was = form.Get("was")
-	f.readAccess(form)
-	f.Public = form.Get("public") == "1"
-	f.PKCERequired, f.ReauthRequired = form.Has("pkce_required"), form.Has("reauth_required")
-	f.SkipConsent, f.ClaimsAtUserinfo = form.Has("skip_consent"), form.Has("claims_at_userinfo")
-	f.RefreshIssue, f.RefreshRotation = form.Get("refresh_issue"), form.Get("refresh_rotation")
-	f.AccessToken, f.IDToken, f.RefreshToken =
-		form.Get("access_token_lifetime"), form.Get("id_token_lifetime"), form.Get("refresh_token_lifetime")
-	f.IDTokenAlg = ""
-	for _, alg := range oidc.KeyAlgs {
-		if string(alg) == form.Get("id_token_alg") {
-			f.IDTokenAlg = alg
-		}
-	}
-	if f.IDTokenAlg == "" {
-		return oidc.ErrAlgUnknown
-	}
-	var err error
-	if f.AccessTokenFor, err = lifetime("access_token_lifetime", f.AccessToken); err != nil {
-		return err
-	}
-	if f.IDTokenFor, err = lifetime("id_token_lifetime", f.IDToken); err != nil {
-		return err
-	}
-	f.RefreshTokenFor, err = lifetime("refresh_token_lifetime", f.RefreshToken)
-	return err
+// A clientView is what a page of a client shows beside the client as it is.
+type clientView struct {
+	form    clientForm
+	problem *Problem
+	tab     string
+	from    string
 }
 
 func (x *Web) client(w http.ResponseWriter, r *http.Request) error {
@@ -139,30 +171,59 @@ func (x *Web) client(w http.ResponseWriter, r *http.Request) error {
 	if err != nil {
 		return err
 	}
-	return x.showClient(w, r, &c, clientFormOf(&c), nil, "")
+	return x.showClient(w, r, &c, clientView{form: clientFormOf(&c)})
 }
 
-func (x *Web) showClient(w http.ResponseWriter, r *http.Request, c *oidc.Client, form clientForm, problem *Problem, tab string) error {
-	secrets, err := x.oidc.Secrets(r.Context(), actor(r), c.ID)
+func (x *Web) showClient(w http.ResponseWriter, r *http.Request, c *oidc.Client, view clientView) error {
+	ctx, by, form := r.Context(), actor(r), view.form
+	secrets, err := x.oidc.Secrets(ctx, by, c.ID)
 	if err != nil {
 		return err
 	}
 	p := clientPage{
-		Frame:  Frame{Title: c.Name, Area: "admin", Here: "clients", Narrow: true, Modules: []string{"forms.js"}, Fault: problem},
+		Frame:  Frame{Title: c.Name, Area: "admin", Here: "clients", Narrow: true, Modules: []string{"forms.js"}, Fault: view.problem},
 		Client: c, Badge: avatarOf(c.Name, c.ID), Address: clientPath(c.ID), Form: form, Endpoints: x.oidc.Endpoints(),
-		Expiries: expiries, Tab: tab,
+		Expiries: expiries, Tab: view.tab, From: view.from, Fixed: c.Kind == oidc.KindDocument,
 	}
+	p.words = x.words(r)
+	p.usual.set(oidc.NewClientEdit())
 	p.Redirects = uriListOf(&p.Frame, "redirect_uris", form.RedirectURIs)
 	p.Logouts = uriListOf(&p.Frame, "post_logout_uris", form.PostLogoutURIs)
-	for _, alg := range oidc.KeyAlgs {
-		p.Algs = append(p.Algs, algChoice{string(alg), alg == form.IDTokenAlg})
-	}
+	p.Federated = federatedRows(&p.Frame, form.Federated)
 	if p.Access, err = x.clientAccess(r, c, &p.Frame, form); err != nil {
 		return err
 	}
-	now := edge.Now(r.Context())
+	now := edge.Now(ctx)
 	for _, s := range secrets {
 		p.Secrets = append(p.Secrets, secretLine{s, s.Expired(now), !s.ExpiresAt.IsZero() && s.ExpiresAt.Sub(now) < soon})
+	}
+	if c.Kind != oidc.KindStandard {
+		came, err := x.oidc.RegisteredAs(ctx, by, c.ID)
+		if err != nil {
+			return err
+		}
+		p.Came = &came
+	}
+	if p.APIs, err = x.oidc.APIsOfClient(ctx, by, c.ID); err != nil {
+		return err
+	}
+	if p.Exchanges, err = x.exchangesOf(r, c.ID); err != nil {
+		return err
+	}
+	if r.Method == http.MethodGet {
+		if p.Try, err = x.tryRedirect(r, c.Edit(), r.URL.Query().Get("try")); err != nil {
+			return err
+		}
+	}
+	if p.Preview, err = x.clientPreview(r, c); err != nil {
+		return err
+	}
+	switch {
+	case p.Tab != "":
+	case p.Preview.Asked():
+		p.Tab = "claims"
+	case p.Try.URI != "":
+		p.Tab = "uris"
 	}
 	return x.show(w, r, "client", &p)
 }
@@ -192,65 +253,33 @@ func (x *Web) clientSave(w http.ResponseWriter, r *http.Request) error {
 			}
 			typed = typed.caughtUp(x.words(r), &c)
 		}
-		return x.showClient(w, r, &c, typed, problem, tabOf(problem.Field))
+		return x.showClient(w, r, &c, clientView{form: typed, problem: problem, tab: tabOf(problem.Field)})
 	}
 	flash(w, r, "flash.client_saved")
 	return seeOther(w, clientPath(c.ID))
 }
 
+// clientTabs are the tabs of a client with the fields that stand in them. What is nowhere
+// else stands among tokens and security.
+var clientTabs = map[string][]string{
+	"general": {"name", "description", "launch_url", "client_uri", "logo_uri", "policy_uri", "tos_uri", "contacts", "initiate_login"},
+	"uris": {"redirect_uris", "post_logout_uris", "backchannel_logout", "backchannel_needs_sid", "frontchannel_logout",
+		"frontchannel_needs_sid", "request_uris"},
+	"access": {"group_restricted", "allowed_groups", "skip_consent", "reauth_required", "default_max_age", "auth_time_required", "default_acr_values"},
+	"tokens": {"public", "pkce_required", "par_required", "request_object_alg", "grant_types", "id_token_alg", "access_token_alg",
+		"userinfo_alg", "claims_at_userinfo", "subject_type", "sector", "refresh_issue", "refresh_rotation",
+		"access_token_lifetime", "id_token_lifetime", "refresh_token_lifetime", "refresh_max_lifetime"},
+	"secrets": {"auth_method", "jwks", "jwks_uri", "assertion_alg", "assertion_audience", "federated", "expires", "expires_at", "secret"},
+	"apis":    {"from"},
+}
+
 // tabOf is the tab in which a field of a client stands.
 func tabOf(field string) string {
 	name, _, _ := strings.Cut(field, "[")
-	switch name {
-	case "name", "description", "launch_url":
-		return "general"
-	case "redirect_uris", "post_logout_uris":
-		return "uris"
-	case "group_restricted", "allowed_groups":
-		return "access"
-	case "":
-		return ""
-	}
-	return "tokens"
-}
-
-// A uriList is the addresses of one purpose in a form, with an empty row at the end.
-type uriList struct {
-	Field string
-	Err   string // about all of them
-	Rows  []uriRow
-}
-
-// A uriRow is an address in a form.
-type uriRow struct {
-	oidc.URI
-	ID, Err string
-	Number  int
-}
-
-func uriListOf(f *Frame, field string, uris []oidc.URI) uriList {
-	l := uriList{Field: field, Err: f.Err(field)}
-	for i, u := range append(slices.Clone(uris), oidc.URI{}) {
-		id := fmt.Sprintf("%s[%d]", field, i)
-		l.Rows = append(l.Rows, uriRow{u, id, f.Err(id), i + 1})
-	}
-	return l
-}
-
-// urisOf reads the rows of a uriList. Empty ones are none.
-func urisOf(form url.Values, field string) []oidc.URI {
-	kinds := form[field+"_kind"]
-	var uris []oidc.URI
-	for i, uri := range form[field] {
-		if uri = strings.TrimSpace(uri); uri != "" {
-			uris = append(uris, oidc.URI{URI: uri, Pattern: i < len(kinds) && kinds[i] == "pattern"})
+	for tab, fields := range clientTabs {
+		if slices.Contains(fields, name) {
+			return tab
 		}
 	}
-	return uris
-}
-
-// choice is one of the whole numbers that a form offers.
-func choice(typed string, offered []int) (int, bool) {
-	n, err := strconv.Atoi(typed)
-	return n, err == nil && slices.Contains(offered, n)
+	return ""
 }

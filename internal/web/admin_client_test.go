@@ -40,12 +40,15 @@ func TestLifetime(t *testing.T) {
 		{"", 0, true}, {" 60 ", time.Hour, true}, {"1.5", 90 * time.Second, true}, {"525600", 525600 * time.Minute, true},
 		{"0", 0, false}, {"-5", 0, false}, {"soon", 0, false}, {"NaN", 0, false}, {"Inf", 0, false}, {"1e300", 0, false}, {"5 minutes", 0, false},
 	} {
-		got, err := lifetime("f", tt.typed)
+		got, err := duration(tt.typed, time.Minute, oidc.ErrLifetime.At("f"))
 		if got != tt.want || (err == nil) != tt.ok || err != nil && !errors.Is(err, oidc.ErrLifetime) {
 			t.Errorf("%q: got %v %v", tt.typed, got, err)
 		}
-		if again, err := lifetime("f", minutes(tt.want)); tt.want != 0 && (again != tt.want || err != nil) {
-			t.Errorf("%v is written as %q and read as %v %v", tt.want, minutes(tt.want), again, err)
+		var f clientForm
+		f.set(oidc.ClientEdit{AccessTokenFor: tt.want})
+		written := f.value("access_token_lifetime")
+		if again, err := duration(written, time.Minute, oidc.ErrLifetime); again != tt.want || err != nil {
+			t.Errorf("%v is written as %q and read as %v %v", tt.want, written, again, err)
 		}
 	}
 }

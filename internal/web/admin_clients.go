@@ -5,6 +5,7 @@ import (
 	"errors"
 	"net/http"
 	"net/url"
+	"slices"
 	"strings"
 	"time"
 
@@ -16,13 +17,14 @@ import (
 type clientsPage struct {
 	Frame
 	Search string
-	// Registered says that only those are listed that came by themselves.
-	Registered bool
-	Rows       []clientLine
-	Total      int
-	Counted    bool   // Total is exact
-	Next       string // the address of the page after this one
-	Later      bool   // this is not the first page
+	// Only says which are listed, out of Choices.
+	Only    oidc.ClientChoice
+	Choices []clientOption
+	Rows    []clientLine
+	Total   int
+	Counted bool   // Total is exact
+	Next    string // the address of the page after this one
+	Later   bool   // this is not the first page
 }
 
 // A clientLine is a client as the list shows it.
@@ -36,14 +38,20 @@ type clientLine struct {
 func (x *Web) clients(w http.ResponseWriter, r *http.Request) error {
 	query := r.URL.Query()
 	search, after := strings.TrimSpace(query.Get("q")), query.Get("after")
-	registered := query.Get("kind") == "registered"
-	found, err := x.oidc.Clients(r.Context(), actor(r), oidc.ClientFilter{Search: search, Registered: registered, After: after, Limit: 25})
+	only := oidc.ClientChoice(query.Get("kind"))
+	if !slices.Contains(oidc.ClientChoices, only) {
+		only = ""
+	}
+	found, err := x.oidc.Clients(r.Context(), actor(r), oidc.ClientFilter{Search: search, Only: only, After: after, Limit: 25})
 	if err != nil {
 		return err
 	}
 	p := clientsPage{
 		Frame:  Frame{Title: x.words(r).T("clients.title"), Area: "admin", Here: "clients"},
-		Search: search, Registered: registered, Total: found.Total, Counted: found.Total < oidc.MaxCount, Later: after != "",
+		Search: search, Only: only, Total: found.Total, Counted: found.Total < oidc.MaxCount, Later: after != "",
+	}
+	for _, choice := range oidc.ClientChoices {
+		p.Choices = append(p.Choices, clientOption{Value: string(choice), Text: x.words(r).T("clients.filter." + string(choice)), Chosen: choice == only})
 	}
 	for _, row := range found.Rows {
 		p.Rows = append(p.Rows, clientLine{row, avatarOf(row.Name, row.ID), hostOf(row.LaunchURL), clientPath(row.ID)})
@@ -53,8 +61,8 @@ func (x *Web) clients(w http.ResponseWriter, r *http.Request) error {
 		if search != "" {
 			next.Set("q", search)
 		}
-		if registered {
-			next.Set("kind", "registered")
+		if only != "" {
+			next.Set("kind", string(only))
 		}
 		p.Next = clientsPath + "?" + next.Encode()
 	}
@@ -199,7 +207,7 @@ func (x *Web) secretAdd(w http.ResponseWriter, r *http.Request) error {
 	}
 	if err != nil {
 		if problem := x.problem(r, err); problem != nil {
-			return x.showClient(w, r, &c, clientFormOf(&c), problem, "secrets")
+			return x.showClient(w, r, &c, clientView{form: clientFormOf(&c), problem: problem, tab: "secrets"})
 		}
 		return err
 	}

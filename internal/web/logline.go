@@ -76,6 +76,7 @@ var marks = map[audit.Name]mark{
 
 	audit.ClientCreated: {"plus", ""}, audit.ClientEdited: {"settings", ""}, audit.ClientDeleted: {"trash", "bad"},
 	audit.APICreated: {"plug", ""}, audit.APIEdited: {"plug", ""}, audit.APIDeleted: {"trash", "bad"}, audit.APIClientEdited: {"plug", ""},
+	audit.ClientDisabled: {"stop", "warn"}, audit.ClientEnabled: {"check", "ok"},
 	audit.ClientSecretAdded: {"key", ""}, audit.ClientSecretRemoved: {"key", ""},
 	audit.ClientRegistered: {"plus", "warn"}, audit.ClientReregistered: {"settings", ""}, audit.ClientDeregistered: {"trash", "bad"},
 	audit.ClientExpired: {"trash", ""}, audit.ClientDocumentRead: {"plus", "warn"}, audit.ClientDocumentChanged: {"settings", "warn"},

@@ -33,6 +33,7 @@ var pages = map[string]kind{
 	"client-delete":  {"house", clientDeletePage{}},
 	"client-new":     {"house", clientNewPage{}},
 	"client-secret":  {"house", clientSecretPage{}},
+	"client-switch":  {"house", clientSwitchPage{}},
 	"clients":        {"house", clientsPage{}},
 	"secret-delete":  {"house", secretDeletePage{}},
 	"users":          {"house", usersPage{}},

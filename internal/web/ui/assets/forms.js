@@ -109,3 +109,38 @@ customElements.define('snake-case', class extends HTMLElement {
     to.addEventListener('input', () => { ours = !to.value; });
   }
 });
+
+// <uri-check action="…"> around the addresses of a client: says at once what is wrong with those that are typed, and whether
+// people would be sent to the one in [name=try]. Without JS saving says it, and the button beside the field.
+customElements.define('uri-check', class extends HTMLElement {
+  connectedCallback() {
+    const form = this.closest('form'), asked = this.querySelector('[name=try]'), said = [...this.querySelectorAll('.tried>.note')];
+    let timer, turn = 0;
+    const wrong = (input, text) => {
+      const id = input.id + '-e';
+      document.getElementById(id)?.remove();
+      input.toggleAttribute('aria-invalid', false); input.removeAttribute('aria-describedby');
+      if (!text) return;
+      const p = document.createElement('p');
+      p.className = 'error'; p.id = id; p.textContent = text;
+      input.setAttribute('aria-invalid', 'true'); input.setAttribute('aria-describedby', id);
+      input.closest('li').append(p);
+    };
+    const check = async () => {
+      const mine = ++turn, data = new URLSearchParams([['try', asked.value]]);
+      for (const [k, v] of new FormData(form)) if (/^(redirect_uris|post_logout_uris)|^public$/.test(k)) data.append(k, String(v));
+      const rows = [...this.querySelectorAll('.pairs input')], typed = rows.map(i => i.value.trim());
+      const res = await fetch(this.getAttribute('action'), { method: 'POST', body: data }).catch(() => null);
+      if (!res?.ok || mine !== turn) return;
+      const answer = await res.json(), n = {};
+      rows.forEach((i, at) => {
+        if (document.activeElement === i && !i.hasAttribute('aria-invalid') && !typed[at]) return;
+        const row = typed[at] ? n[i.name] = (n[i.name] ?? -1) + 1 : -1;
+        wrong(i, answer.wrong[`${i.name}[${row}]`]);
+      });
+      said.forEach((note, bad) => { note.hidden = !answer.text || answer.good === !!bad; note.querySelector('[data-text]').textContent = answer.text; });
+    };
+    const soon = () => { clearTimeout(timer); timer = setTimeout(check, 400); };
+    this.addEventListener('input', soon); this.addEventListener('change', soon);
+  }
+});
