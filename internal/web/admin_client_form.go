@@ -128,6 +128,13 @@ func (f *clientForm) was() oidc.ClientSeen {
 	return was
 }
 
+func minutes(d time.Duration) string { return strconv.FormatFloat(d.Minutes(), 'f', -1, 64) }
+
+// lifetime reads minutes as they were typed; nothing is the default.
+func lifetime(field, typed string) (time.Duration, error) {
+	return duration(typed, time.Minute, oidc.ErrLifetime.At(field))
+}
+
 // duration reads a number of units as it was typed; nothing is 0.
 func duration(typed string, unit time.Duration, bad error) (time.Duration, error) {
 	typed = strings.TrimSpace(typed)
