@@ -55,11 +55,16 @@ Register it in Pocket ID, at %s/settings/admin/oidc-clients/new:
   Post-logout redirect URI  %s
   Public client             yes (or no, and pass -client-secret)
 
+and, so that it hears when somebody signs out elsewhere,
+
+  Back-channel logout       %s  (with ALLOWED_PRIVATE_HOSTS=%s for Pocket ID)
+  Front-channel logout      %s  (or this one)
+
 then start it again with the client id that is shown:
 
   go run ./examples/relying-party -client-id ID
 
-`, a.issuer, a.redirectURI(), a.self+"/")
+`, a.issuer, a.redirectURI(), a.self+"/", a.self+"/backchannel-logout", *listen, a.self+"/frontchannel-logout")
 	}
 	server := &http.Server{Handler: a.routes(), ReadTimeout: 10 * time.Second, WriteTimeout: 30 * time.Second, MaxHeaderBytes: 32 << 10}
 	log.Fatal(server.Serve(socket))
@@ -81,7 +86,8 @@ type session struct {
 	// While a sign-in is under way: what the answer must carry.
 	state, nonce, verifier string
 
-	// Afterwards.
+	// Afterwards. sid is what the provider calls its session.
+	sid      string
 	token    *oauth2.Token
 	idToken  string
 	claims   map[string]any
@@ -100,6 +106,8 @@ func (a *app) routes() http.Handler {
 	mux.HandleFunc("GET /callback", a.callback)
 	mux.HandleFunc("POST /refresh", a.refresh)
 	mux.HandleFunc("POST /sign-out", a.signOut)
+	mux.HandleFunc("POST /backchannel-logout", a.backchannel)
+	mux.HandleFunc("GET /frontchannel-logout", a.frontchannel)
 	mux.HandleFunc("GET /style.css", func(w http.ResponseWriter, r *http.Request) {
 		w.Header().Set("Content-Type", "text/css; charset=utf-8")
 		fmt.Fprint(w, style)
@@ -158,6 +166,9 @@ func (a *app) callback(w http.ResponseWriter, r *http.Request) {
 	}
 	next := a.fresh(w, r) // a new id for a new privilege
 	next.token, next.idToken, next.claims, next.userinfo = s.token, s.idToken, s.claims, s.userinfo
+	a.mu.Lock()
+	next.sid = text(s.claims["sid"])
+	a.mu.Unlock()
 	http.Redirect(w, r, "/", http.StatusSeeOther)
 }
 
