@@ -113,7 +113,9 @@ func TestPreviewSaysWhereClaimsComeFrom(t *testing.T) {
 		}
 		_, err := h.dir.SetClaims(t.Context(), admin, l.user.ID, map[string]any{"role": "owner"})
 		must(t, err)
-		h.write(func(tx *db.Tx) { tx.Do(`UPDATE user_groups SET claims = '{"role":"writer","sub":"root","team":"x"}' WHERE name = 'group b'`) })
+		h.write(func(tx *db.Tx) {
+			tx.Do(`UPDATE user_groups SET claims = '{"role":"writer","sub":"root","team":"x"}' WHERE name = 'group b'`)
+		})
 		v, err := h.p.Preview(t.Context(), admin, c.ID, l.user.ID, []string{"openid", "profile"}, nil)
 		must(t, err)
 		var said []string

@@ -100,7 +100,7 @@ func TestResourceIndicators(t *testing.T) { // threats 13, 18
 			t.Errorf("userinfo answers %d to a token that has openid", status)
 		}
 		f, page = ask("resource", weather, "scope", "read")
-		tokens = f.Exchange(granted(t, page, f))
+		tokens = f.Redeem(granted(t, page, f))
 		wantScope(t, tokens, "read")
 		wantAudience(t, tokens.AccessToken, weather)
 		if tokens.IDToken != "" {
@@ -466,7 +466,9 @@ func TestRevocation(t *testing.T) { // threats 15, 16
 			t.Error("a spent refresh token of a public client ends nothing")
 		}
 
-		ask := func(f url.Values, headers ...string) *apptest.Answer { return h.Program().Post("/api/oidc/revoke", f, headers...) }
+		ask := func(f url.Values, headers ...string) *apptest.Answer {
+			return h.Program().Post("/api/oidc/revoke", f, headers...)
+		}
 		tokens = tokensOf(shop)
 		jsonError(t, "nobody", ask(form("token", tokens.RefreshToken)), 401, "invalid_client")
 		jsonError(t, "no secret", ask(form("token", tokens.RefreshToken, "client_id", shop.ID)), 401, "invalid_client")
