@@ -100,7 +100,11 @@ func TestNewUserIsChecked(t *testing.T) {
 
 // threats 66: what the house says about somebody, nobody else says.
 func TestReservedClaims(t *testing.T) {
-	for _, name := range []string{"sub", "SUB", "email_verified", "groups", "iss", "Aud", "acr", "sid", "cnf"} {
+	// OpenID Connect Core §2, §5.1 and §5.6.2, RFC 7519 §4.1, RFC 7800, RFC 8693, RFC 9068, RFC 9396 and those of logout.
+	for _, name := range append(strings.Fields(`sub iss aud exp nbf iat jti auth_time nonce acr amr azp at_hash c_hash s_hash sid events cnf act may_act
+		client_id scope authorization_details name given_name family_name middle_name nickname preferred_username profile picture website email
+		email_verified gender birthdate zoneinfo locale phone_number phone_number_verified address updated_at phone groups _claim_names _claim_sources`),
+		"SUB", "Aud", "Phone_Number_Verified", "ADDRESS") {
 		if err := CheckClaims(map[string]any{name: "x"}); !errors.Is(err, ErrReservedClaim) {
 			t.Errorf("%s: %v", name, err)
 		}
@@ -119,6 +123,11 @@ func TestReservedClaims(t *testing.T) {
 	}
 	if err := CheckClaims(many); !errors.Is(err, ErrClaimsTooLarge) {
 		t.Error(err)
+	}
+	for _, name := range []string{"roles", "role", "entitlements", "username", "department"} {
+		if err := CheckClaims(map[string]any{name: "x"}); err != nil {
+			t.Errorf("%s, which is what somebody is to an application: %v", name, err)
+		}
 	}
 	if err := CheckClaims(map[string]any{"department": "Field research", "quota": 250.5, "flags": []any{true, nil}, "https://example.org/x": map[string]any{"a": 1}}); err != nil {
 		t.Error(err)

@@ -126,7 +126,7 @@ func TestPairwiseClientsHearOneName(t *testing.T) {
 	})
 }
 
-// OpenID Connect Core §5.3.2.
+// OpenID Connect Core §5.3.2. It passes for no other token (threats 7).
 func TestUserinfoIsSignedForClientsThatWantIt(t *testing.T) {
 	each(t, func(t *testing.T, h *house) {
 		for _, alg := range []jose.Alg{jose.ES256, jose.RS256, jose.EdDSA} {
