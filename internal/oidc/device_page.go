@@ -54,7 +54,9 @@ type DeviceQuestion struct {
 	ClientName string
 	// LaunchURL is where the application starts; "" when it is not known.
 	LaunchURL string
-	Scopes    []string
+	// ClientHost is the host behind a client that no administrator made; "" of others.
+	ClientHost string
+	Scopes     []string
 	// APIs are what the client asks for at APIs.
 	APIs []AskedAPI
 	// Stays says that the device stays connected until somebody ends that.
@@ -254,10 +256,24 @@ func (p *Provider) DeviceQuestion(ctx context.Context, v signin.Visitor, ticket 
 		q = DeviceQuestion{State: DeviceAsks, Code: shownUserCode(t.Code), ClientID: d.client.ID, ClientName: d.client.Name, LaunchURL: d.client.LaunchURL,
 			Scopes: k.request.Scopes, Stays: d.client.uses(grantTypeRefresh) && (d.client.RefreshIssue == RefreshAlways || slices.Contains(k.request.Scopes, scopeOffline)),
 			Address: k.address, UserAgent: k.userAgent, AskedAt: k.createdAt, Proof: s.needsProof(k.createdAt)}
+		if d.client.Stranger() {
+			q.ClientHost = d.client.home()
+		}
 		q.APIs, err = askedOf(tx, k.request.Targets)
 		return err
 	})
 	return q, err
+}
+
+// home is the host that can be told of a client which made itself known: of its document,
+// or where its answers go when people sign in by a browser. One that has neither is told
+// by its id.
+func (c *Client) home() string {
+	var answers address
+	if len(c.RedirectURIs) > 0 {
+		answers, _ = parseAddress(c.RedirectURIs[0].URI)
+	}
+	return cmp.Or(c.behind(answers), c.ID)
 }
 
 // answeredDevice is how v answered for a device. State is "" when nobody did, and for

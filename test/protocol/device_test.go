@@ -224,6 +224,11 @@ func TestTheQuestionOfADeviceWarns(t *testing.T) { // threats 19, 31
 		if page.Header.Get("Cache-Control") != "no-store" {
 			t.Errorf("the question may be kept: %s", page.Header.Get("Cache-Control"))
 		}
+		// Whoever registered themselves is told by their host, for the name is their own word.
+		h.SQL(`UPDATE clients SET kind = 'dynamic' WHERE id = $1`, tv.ID)
+		if again := ada.Open(page.URL.RequestURI()); !strings.Contains(again.Body, "registered itself") || !strings.Contains(again.Body, "tv.example") || strings.Contains(page.Body, "registered itself") {
+			t.Errorf("a client that registered itself: %s", again)
+		}
 		// Nobody makes a browser answer from elsewhere.
 		for _, path := range []string{"/device", "/device/confirm"} {
 			if a := ada.Raw(http.MethodPost, path, form("user_code", d.User, "ticket", page.Ticket(), "decision", "allow"), "cross-site"); a.Status != http.StatusForbidden {

@@ -280,7 +280,16 @@ func TestDevicesAndExchangesReachAPIs(t *testing.T) { // threats 13
 			t.Errorf("a device asks for an API that is not for it: %d %s", a.Status, a.Body)
 		}
 		d := tv.Device("scope", "read write purge", "resource", "https://films.example/")
-		if page := d.By(ada); page.Status != http.StatusOK {
+		question := d.Question(ada)
+		for _, want := range []string{"films.", "Read", "Write"} {
+			if !strings.Contains(question.Body, want) {
+				t.Errorf("the question does not say %q: %s", want, question.Body[strings.Index(question.Body, "<main"):])
+			}
+		}
+		if strings.Contains(question.Body, "Purge") || strings.Contains(question.Body, "registered itself") {
+			t.Error("the question says too much")
+		}
+		if page := d.Answer(ada, question, "allow"); page.Status != http.StatusOK {
 			t.Fatalf("ada is told: %s", page)
 		}
 		tokens := d.Poll()
