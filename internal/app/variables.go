@@ -122,7 +122,7 @@ var variables = []variable{
 		help: "`false` refuses redirect URIs of http, but for those of the person's own machine.",
 		set:  boolean(func(c *Config) *bool { return &c.AllowInsecureCallbacks })},
 	{name: "ALLOWED_PRIVATE_HOSTS", example: "app.lan, grafana.monitoring:3000, 10.0.0.0/8",
-		help: "Hosts, hosts with a port, and ranges of addresses on inner networks that may be sent requests all the same: for the keys of applications, their sign-out addresses, their logos. Public addresses need not be listed.",
+		help: "Hosts, hosts with a port, and ranges of addresses on inner networks that may be sent requests all the same: for the keys of applications, their sign-out addresses, their logos. A host with a port may be reached at that port alone; http needs the host, or its address in a range. Public addresses need not be listed, and link-local ones only count as addresses.",
 		set: func(c *Config, s string) (err error) {
 			if c.PrivateHosts, err = outbound.ParsePrivate(s); err != nil {
 				return flawf("has an entry that cannot be understood: %s", err)
