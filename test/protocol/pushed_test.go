@@ -415,7 +415,7 @@ func TestRequestObject_RFC9101(t *testing.T) { // threats 7, 8, 9, 27
 	})
 }
 
-func TestRequestByReference_OIDC_Core_6_2(t *testing.T) { // threats 73, 74
+func TestRequestByReference_OIDC_Core_6_2(t *testing.T) { // threats 74
 	apptest.Both(t, func(t *testing.T, h *apptest.House) {
 		h.SetUp()
 		ada := h.User("ada")
