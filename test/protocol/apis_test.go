@@ -188,7 +188,7 @@ func TestPermissionsAreConsentedTo(t *testing.T) { // threats 13
 }
 
 // RFC 9068: what an access token says.
-func TestAccessTokensOfAPIs(t *testing.T) {
+func TestAccessTokensOfAPIs(t *testing.T) { // threats 7
 	apptest.Both(t, func(t *testing.T, h *apptest.House) {
 		h.SetUp()
 		ada := h.User("ada")

@@ -28,6 +28,9 @@ type visit struct {
 	begun  string // where a request goes on to which the person said yes
 	// api is another client, which may exchange the tokens of this one.
 	api *apptest.Client
+	// service is what the tokens are for, and checker asks about them in its name.
+	service *apptest.API
+	checker *apptest.Client
 	// device waits for an answer to the question of this ticket.
 	device *apptest.Device
 	ticket string
@@ -55,8 +58,11 @@ func visitOf(t *testing.T, h *apptest.House, admin *apptest.Person, name string)
 	v.client = h.Client(name, func(e *oidc.ClientEdit) { e.GroupRestricted, e.AllowedGroups = true, []string{v.group} })
 	v.api = h.Client(name + "-api")
 	v.api.MaySwap(v.client)
-	v.online, v.offline = v.hold("openid email"), v.hold("openid email offline_access")
-	f := v.client.Begin("prompt", "consent")
+	v.service, v.checker = h.API("https://"+name+".example/service", "read", "write"), h.Client(name+"-checker")
+	v.service.Edit(func(e *oidc.APIEdit) { e.Introspector = v.checker.ID })
+	v.service.Allow(v.client, readOnly)
+	v.online, v.offline = v.hold("openid email read"), v.hold("openid email offline_access read")
+	f := v.client.Begin("prompt", "consent", "resource", v.service.Resource)
 	page := v.person.Open(f.URL())
 	if page.URL.Path != "/consent" {
 		t.Fatalf("%s: the question is %s", name, page)
@@ -66,7 +72,7 @@ func visitOf(t *testing.T, h *apptest.House, admin *apptest.Person, name string)
 		t.Fatalf("%s: the yes: %d", name, a.Status)
 	}
 	v.begun = "/authorize/next?id=" + url.QueryEscape(id)
-	v.device = v.client.Device("scope", "openid email")
+	v.device = v.client.Device("scope", "openid email read", "resource", v.service.Resource)
 	v.ticket = v.device.Question(v.person).Ticket()
 	v.cookie = "__Host-session=" + v.person.Cookie("session") + "; __Host-browser=" + v.person.Cookie("browser")
 	return v
@@ -74,12 +80,12 @@ func visitOf(t *testing.T, h *apptest.House, admin *apptest.Person, name string)
 
 // hold gets one of everything for scopes.
 func (v *visit) hold(scopes string) (k held) {
-	f, code := v.client.Authorize(v.person, "scope", scopes)
+	f, code := v.client.Authorize(v.person, "scope", scopes, "resource", v.service.Resource)
 	tokens := f.Exchange(code)
 	k.access, k.refresh = tokens.AccessToken, tokens.RefreshToken
 	for i := range k.codes {
-		k.flows[i], k.codes[i] = v.client.Authorize(v.person, "scope", scopes)
-		k.devices[i] = v.client.Device("scope", scopes)
+		k.flows[i], k.codes[i] = v.client.Authorize(v.person, "scope", scopes, "resource", v.service.Resource)
+		k.devices[i] = v.client.Device("scope", scopes, "resource", v.service.Resource)
 		if page := k.devices[i].By(v.person); page.Status != http.StatusOK {
 			v.t.Fatalf("the device is not let in: %s", page)
 		}
@@ -155,13 +161,17 @@ func (v *visit) ends(address string) string {
 func (v *visit) ask(k held, number int) map[string]string {
 	v.t.Helper()
 	got := map[string]string{
-		"authorize":   v.ends(v.client.Begin("scope", "openid email").URL()),
-		"prompt=none": v.ends(v.client.Begin("scope", "openid email", "prompt", "none").URL()),
+		"authorize":   v.ends(v.client.Begin("scope", "openid email read", "resource", v.service.Resource).URL()),
+		"prompt=none": v.ends(v.client.Begin("scope", "openid email read", "resource", v.service.Resource, "prompt", "none").URL()),
 		"code":        k.flows[number].Redeem(k.codes[number]).Error,
 		"refresh":     v.client.Refresh(k.refresh).Error,
 		"session":     "alive",
 		"device":      k.devices[number].Poll().Error,
 		"exchange":    v.api.Swap(k.access).Error,
+		"machine":     v.client.Machine("resource", v.service.Resource, "scope", "write").Error,
+	}
+	if got["introspect"] = "inactive"; v.checker.Introspect(k.access)["active"] == true {
+		got["introspect"] = ""
 	}
 	a := v.h.Program().Get(userinfoPath, "Authorization", "Bearer "+k.access)
 	if a.Status != http.StatusOK {
@@ -177,26 +187,30 @@ func (v *visit) ask(k held, number int) map[string]string {
 }
 
 // answers are what ask is to find: the two ways of authorize, code, refresh, userinfo,
-// session, device and exchange, in this order; "-" is no error.
+// session, device, exchange, introspection and the client's own token, in this order; "-" is no
+// error.
 func answers(words string) map[string]string {
 	w := strings.Fields(words)
 	for i := range w {
 		w[i] = strings.Trim(w[i], "-")
 	}
-	return map[string]string{"authorize": w[0], "prompt=none": w[1], "code": w[2], "refresh": w[3], "userinfo": w[4], "session": w[5], "device": w[6], "exchange": w[7]}
+	return map[string]string{"authorize": w[0], "prompt=none": w[1], "code": w[2], "refresh": w[3], "userinfo": w[4], "session": w[5], "device": w[6], "exchange": w[7],
+		"introspect": w[8], "machine": w[9]}
 }
 
 // What the gate answers, by what was taken and on which path: at once, and after it was
 // given again. What hangs on a person or a decision of theirs stays dead; what hangs on a
 // condition, a group, comes back with it.
 const (
-	allIsWell   = "code code - - - alive - -"
-	out         = "/login login_required invalid_grant invalid_grant invalid_token dead access_denied invalid_request"
-	refusedHere = "access_denied access_denied invalid_grant invalid_grant invalid_token alive access_denied invalid_request"
-	revived     = "code code - - - alive - -"
-	tokensDead  = "code code invalid_grant invalid_grant invalid_token alive access_denied invalid_request"
+	allIsWell   = "code code - - - alive - - - -"
+	out         = "/login login_required invalid_grant invalid_grant invalid_token dead access_denied invalid_request inactive -"
+	refusedHere = "access_denied access_denied invalid_grant invalid_grant invalid_token alive access_denied invalid_request inactive -"
+	revived     = "code code - - - alive - - - -"
+	tokensDead  = "code code invalid_grant invalid_grant invalid_token alive access_denied invalid_request inactive -"
 	// A device is let in for longer than the session in which that was said.
-	sessionGone = "/login login_required invalid_grant invalid_grant invalid_token dead - invalid_request"
+	sessionGone = "/login login_required invalid_grant invalid_grant invalid_token dead - invalid_request inactive -"
+	// Without the API there is nowhere that a token could be for.
+	nowhere = "invalid_target invalid_target invalid_grant invalid_grant invalid_token alive access_denied invalid_request inactive invalid_target"
 )
 
 // The table of the gate.
@@ -240,15 +254,28 @@ func TestTheGate(t *testing.T) { // threats 3, 21, 62
 		{"the client is for nobody now", func(v *visit) { v.edit(func(e *oidc.ClientEdit) { e.AllowedGroups = nil }) }, refusedHere, "", "access_denied",
 			func(v *visit) { v.edit(func(e *oidc.ClientEdit) { e.GroupRestricted = false }) }, revived},
 		{"the consent is taken back", func(v *visit) { v.deed(v.person, "/settings/account/apps/"+v.client.ID+"/revoke") },
-			"/consent consent_required invalid_grant invalid_grant invalid_token alive access_denied invalid_request", "", "/consent",
-			func(v *visit) { v.client.Authorize(v.person) }, tokensDead},
-		{"the client is disabled", set(`UPDATE clients SET disabled_at = $2 WHERE id = $1`), refusedHere, "", "access_denied", nil, ""},
+			"/consent consent_required invalid_grant invalid_grant invalid_token alive access_denied invalid_request inactive -", "", "/consent",
+			func(v *visit) {
+				v.client.Authorize(v.person, "scope", "openid email read", "resource", v.service.Resource)
+			}, tokensDead},
+		{"the client is disabled", set(`UPDATE clients SET disabled_at = $2 WHERE id = $1`), strings.TrimSuffix(refusedHere, "-") + "unauthorized_client", "", "access_denied", nil, ""},
 		{"the client is deleted", func(v *visit) { v.deed(v.admin, "/settings/admin/oidc-clients/"+v.client.ID+"/delete") },
-			"Bad_Request Bad_Request invalid_client invalid_client invalid_token alive invalid_client invalid_request", "", "Bad_Request", nil, ""},
+			"Bad_Request Bad_Request invalid_client invalid_client invalid_token alive invalid_client invalid_request inactive invalid_client", "", "Bad_Request", nil, ""},
 		{"the person signs out everywhere", func(v *visit) { v.deed(v.person, "/settings/account/sessions/everywhere") }, out, "", "/login",
 			func(v *visit) { v.person.SignIn() }, out},
-		{"the session ends", func(v *visit) { v.person.SignOut() }, "/login login_required - - - dead - -", sessionGone, "/login",
-			func(v *visit) { v.person.SignIn() }, "/login login_required - - - dead - -"},
+		{"the session ends", func(v *visit) { v.person.SignOut() }, "/login login_required - - - dead - - - -", sessionGone, "/login",
+			func(v *visit) { v.person.SignIn() }, "/login login_required - - - dead - - - -"},
+		{"the client loses a permission", func(v *visit) {
+			v.service.Allow(v.client, oidc.APIGrant{ForUsers: true, ForMachine: true, MachinePermissions: []string{"write"}})
+		}, tokensDead, "", "code", func(v *visit) { v.service.Allow(v.client, readOnly) }, revived},
+		{"the client loses the API", func(v *visit) { v.service.Refuse(v.client) }, nowhere, "", "invalid_target",
+			func(v *visit) { v.service.Allow(v.client, readOnly) }, revived},
+		{"the API is deleted", func(v *visit) { v.service.Delete() }, nowhere, "", "invalid_target",
+			func(v *visit) { // another one by the same name has nothing of it
+				v.service = v.h.API(v.service.Resource, "read", "write")
+				v.service.Allow(v.client, readOnly)
+				v.service.Edit(func(e *oidc.APIEdit) { e.Introspector = v.checker.ID })
+			}, "/consent consent_required invalid_grant invalid_grant invalid_token alive access_denied invalid_request inactive -"},
 	} {
 		t.Run(strings.ReplaceAll(row.name, " ", "-"), func(t *testing.T) {
 			apptest.Both(t, func(t *testing.T, h *apptest.House) {
