@@ -55,6 +55,7 @@ var House = Plan{
 		"apptest": "app audit db dbtest directory jose oidc outbound secret",
 
 		"cmd/pocket-id":          "app audit directory jose oidc",
+		"examples/device":        "",
 		"examples/relying-party": "",
 		"internal/i18n/sortkeys": "i18n",
 		"test/architecture":      "",
