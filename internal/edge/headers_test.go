@@ -237,3 +237,35 @@ func TestLocaleOfARequest(t *testing.T) {
 		})
 	}
 }
+
+// threats 27: a page shows what it names in frames, and cannot be framed itself.
+func TestFramesOfThePagesThatWereNamed(t *testing.T) {
+	for _, tt := range []struct {
+		name string
+		uris []string
+		want string // after the usual policy
+	}{
+		{"names an origin", []string{"https://shop.example/out?a=b"}, "; frame-src https://shop.example"},
+		{"names a port", []string{"http://localhost:3000/out"}, "; frame-src http://localhost:3000"},
+		{"names each once", []string{"https://shop.example/out", "https://blog.example/", "https://shop.example/2"}, "; frame-src https://shop.example https://blog.example"},
+		{"names nothing that has no name", []string{"https://[2001:db8::1]/out", "javascript:alert(1)", "com.example:/out", "https://a;script-src *.evil.example/", ""}, ""},
+	} {
+		t.Run(tt.name, func(t *testing.T) {
+			k := newKit(t, nil, open("GET /signed-out", Page, func(w http.ResponseWriter, r *http.Request) error {
+				for _, uri := range tt.uris {
+					if got := AllowFrame(w, uri); got != (tt.want != "") {
+						t.Errorf("%s is let in: %t", uri, got)
+					}
+				}
+				return nil
+			}))
+			h := k.do("GET", "/signed-out", "").Header()
+			if got := h.Get("Content-Security-Policy"); got != contentPolicy+tt.want {
+				t.Errorf("got  %s\nwant %s", got, contentPolicy+tt.want)
+			}
+			if h.Get("X-Frame-Options") != "DENY" || !strings.Contains(contentPolicy, "frame-ancestors 'none'") {
+				t.Error("the page may be framed")
+			}
+		})
+	}
+}

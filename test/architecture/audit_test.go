@@ -16,7 +16,10 @@ import (
 // and why. Every other one records what it did.
 var quiet = map[string]string{
 	"app.sealCheck":          "it keeps a mark by which the encryption key is known again",
-	"oidc.grantWork":         "what a session had opened ends with it, and the end of the session is recorded",
+	"oidc.sessionEnded":      "what a session had opened ends with it, and the end of the session is recorded",
+	"oidc.leave":             "the end of the session is recorded by signin",
+	"oidc.userOut":           "what was done to the user is recorded, and so is what clients are told",
+	"oidc.clientOut":         "what was done to the client is recorded, and so is what it is told",
 	"oidc.userPurged":        "directory records that a user was purged",
 	"oidc.useUp":             "what a client proves itself for is recorded, if it changes anything",
 	"oidc.withKey":           "whoever calls it records what was done with the key",

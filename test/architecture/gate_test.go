@@ -34,6 +34,9 @@ var ways = map[string]string{
 	"EndSession":     "signing out is refused to nobody, and the client learns nothing by it",
 	"LogoutQuestion": "it names the client that asks to sign out",
 	"ConfirmLogout":  "signing out is refused to nobody",
+	"Departure":      "it tells the person which applications they had open",
+
+	"SignOutEverywhere": "signing out is refused to nobody",
 
 	"Register": "clients speak of themselves here, and nobody signs in", "Registered": "it tells a client of itself",
 	"Reregister": "it changes what a client says of itself", "Deregister": "a client takes itself away",
@@ -252,7 +255,8 @@ func (k *gatekeeper) givers() {
 			ast.Inspect(f, func(n ast.Node) bool {
 				switch n := n.(type) {
 				case *ast.CallExpr:
-					if sel, ok := n.Fun.(*ast.SelectorExpr); ok && k.method(sel) == "Keyring.Sign" {
+					// A logout token takes away: whoever may use a client no more is the first whom it is about.
+					if sel, ok := n.Fun.(*ast.SelectorExpr); ok && k.method(sel) == "Keyring.Sign" && o.Name() != "logoutToken" {
 						seen = map[types.Object]bool{}
 						must(o, "a signature")
 					}

@@ -24,7 +24,7 @@ var sessionForms = regexp.MustCompile(`/settings/account/sessions/([^/"]+)/end`)
 func TestEveryEndIsTold_OIDC_BackChannel_2_5(t *testing.T) { // threats 33, 73
 	type house struct {
 		*apptest.House
-		t *testing.T
+		t                *testing.T
 		boss, ada, there *apptest.Person // there is ada at another browser
 		shop, blog       *apptest.Client
 		here             apptest.Tokens // of this browser at the shop
@@ -73,7 +73,9 @@ func TestEveryEndIsTold_OIDC_BackChannel_2_5(t *testing.T) { // threats 33, 73
 		}, here},
 		{"disabling the account", func(h *house) { h.Disable(h.ada) }, all},
 		{"deleting the account", func(h *house) {
-			h.Change(func(ctx context.Context, by audit.Actor, d *directory.Directory) error { return d.Delete(ctx, by, h.ada.ID) })
+			h.Change(func(ctx context.Context, by audit.Actor, d *directory.Directory) error {
+				return d.Delete(ctx, by, h.ada.ID)
+			})
 		}, all},
 		{"taking the consent back", func(h *house) { h.ada.Submit("/settings/account/apps/"+h.shop.ID+"/revoke", nil) }, atShop},
 		{"leaving the group of the application", func(h *house) {
