@@ -1,7 +1,6 @@
 package web
 
 import (
-	"encoding/base64"
 	"errors"
 	"net/http"
 	"net/url"
@@ -78,26 +77,16 @@ func hostOf(address string) string {
 	return u.Host
 }
 
-// clientPath is the page of a client. An id that is an address stands in it in base64url
-// behind a ~, which no other id begins with: as an address it would have slashes.
-func clientPath(id string) string {
-	if strings.ContainsRune(id, '/') {
-		return clientsPath + "/~" + base64.RawURLEncoding.EncodeToString([]byte(id))
-	}
-	return clientsPath + "/" + url.PathEscape(id)
-}
+// clientPath is the page of a client.
+func clientPath(id string) string { return clientsPath + "/" + url.PathEscape(oidc.PathID(id)) }
 
 // ofClients lets routes find the id of a client in a path as clientPath writes it.
 func ofClients(routes []edge.Route) []edge.Route {
 	for i, route := range routes {
 		handler := route.Handler
 		routes[i].Handler = func(w http.ResponseWriter, r *http.Request) error {
-			if encoded, written := strings.CutPrefix(r.PathValue("id"), "~"); written {
-				id, err := base64.RawURLEncoding.DecodeString(encoded)
-				if err != nil {
-					return edge.ErrNotFound
-				}
-				r.SetPathValue("id", string(id))
+			if segment := r.PathValue("id"); segment != "" {
+				r.SetPathValue("id", oidc.ParsePathID(segment))
 			}
 			return handler(w, r)
 		}

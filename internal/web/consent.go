@@ -57,6 +57,9 @@ func (x *Web) consent(w http.ResponseWriter, r *http.Request) error {
 	if p.Scopes, err = x.scopeLines(r, p.words, waiting.Scopes); err != nil {
 		return err
 	}
+	if x.oidc.HasLogo(r.Context(), waiting.ClientID) {
+		p.Logo = oidc.LogoPath(waiting.ClientID)
+	}
 	// The answer to the form goes back to the application by way of redirects.
 	edge.AllowFormTo(w, waiting.RedirectURI)
 	return x.show(w, r, "consent", &p)

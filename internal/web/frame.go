@@ -28,6 +28,7 @@ type Frame struct {
 	Wide    bool     // a sign-in page with more to say
 	Seal    string   // the icon on a sign-in page; "" is the mark of the product
 	Tone    string   // of the seal: "", "ok", "warn"
+	Logo    string   // the picture of an application, instead of the seal
 	Area    string   // "account" or "admin": the entry of the band
 	Here    string   // the entry of the side menu
 	Narrow  bool     // a page inside that is one column of forms or lists

@@ -1,8 +1,11 @@
 package protocol
 
 import (
+	"bytes"
 	"encoding/json"
 	"fmt"
+	"image"
+	"image/png"
 	"net/http"
 	"net/url"
 	"regexp"
@@ -14,6 +17,7 @@ import (
 	"pocketid/internal/apptest"
 	"pocketid/internal/audit"
 	"pocketid/internal/jose"
+	"pocketid/internal/oidc"
 	"pocketid/internal/settings"
 )
 
@@ -237,6 +241,54 @@ func linked(t *testing.T, member, address, want string) {
 		}
 		f.From(s.ada, page)
 	}, member, address)
+}
+
+func Test_oidcc_registration_logo_uri(t *testing.T) { // threats 74, 78
+	conformOnce(t, func(s *suite) {
+		registering(s.t, s.h, settings.RegistrationOpen)
+		var file bytes.Buffer
+		if err := png.Encode(&file, image.NewGray(image.Rect(0, 0, 600, 300))); err != nil {
+			s.t.Fatal(err)
+		}
+		kind := "image/png"
+		site := s.h.Site("suite.example", func(w http.ResponseWriter, _ *http.Request) {
+			w.Header().Set("Content-Type", kind)
+			_, _ = w.Write(file.Bytes())
+		})
+		shown := func(c *registered) (*apptest.Page, *apptest.Answer) {
+			s.t.Helper()
+			page := s.ada.Open(s.beginAs(c.Client).URL())
+			if page.URL.Path == "/login" {
+				next, refusal := s.ada.Prove("/login", page.URL.Query().Get("redirect"))
+				if refusal != "" {
+					s.t.Fatal(refusal)
+				}
+				page = s.ada.Open(next)
+			}
+			return page, s.h.Program().Get(oidc.LogoPath(c.ID))
+		}
+		c := s.dynamic("logo_uri", site.URL+"/logo.png")
+		page, a := shown(c)
+		if page.URL.Path != "/consent" || !strings.Contains(page.Body, `<img src="`+oidc.LogoPath(c.ID)+`"`) || strings.Contains(page.Body, site.URL+"/logo") {
+			s.t.Errorf("the logo is not to be seen on %s, or is fetched by the browser", page)
+		}
+		picture, err := png.Decode(strings.NewReader(a.Body))
+		if err != nil || a.Header.Get("Content-Type") != "image/png" || picture.Bounds().Dx() != 128 || picture.Bounds().Dy() != 64 {
+			s.t.Errorf("got %d %v: %v", a.Status, a.Header, err)
+		}
+		// What is no picture, or too much of one, is not shown.
+		for it, text := range map[string]string{
+			"svg": `<svg xmlns="http://www.w3.org/2000/svg"><script>alert(1)</script></svg>`, "html": "<script>alert(1)</script>",
+			"a bomb": "\x89PNG\r\n\x1a\n\x00\x00\x00\rIHDR\x00\x00\xff\xff\x00\x00\xff\xff\x08\x06\x00\x00\x00", "long": strings.Repeat("x", 300<<10),
+		} {
+			file.Reset()
+			file.WriteString(text)
+			page, a := shown(s.dynamic("logo_uri", site.URL+"/"+url.PathEscape(it)))
+			if page.Status != http.StatusOK || strings.Contains(page.Body, "/logo") || a.Status != http.StatusNotFound {
+				s.t.Errorf("%s is shown: %s, %d", it, page, a.Status)
+			}
+		}
+	})
 }
 
 func Test_oidcc_registration_policy_uri(t *testing.T) {
