@@ -82,8 +82,8 @@ func (p *Provider) claimsOf(of pass, groups []directory.Group, scopes []string) 
 		}
 		customClaims(said, u.Claims)
 		for _, f := range directory.StandardFields {
-			if scopeOf(f.Claim) == scopeProfile {
-				say(said, f.Claim, f.Of(&u.Standard))
+			if value := f.Of(&u.Standard); value != "" && scopeOf(f.Claim) == scopeProfile {
+				said[f.Claim] = value
 			}
 		}
 		say(said, "name", cmp.Or(strings.TrimSpace(u.FirstName+" "+u.LastName), u.DisplayName))

@@ -89,6 +89,9 @@ var protocolClaims = []string{"sub", "iss", "aud", "exp", "iat", "auth_time", "n
 // scopes are those that the claims belong to, in the order of pages. Who allows a scope
 // allows each claim of it, so a claim that is asked for by its name needs the same consent.
 func (r *claimsRequest) scopes() (list []string) {
+	if r.empty() {
+		return nil
+	}
 	wanted := map[string]bool{}
 	for _, place := range []map[string]*claimAsked{r.Userinfo, r.IDToken} {
 		for name := range place {
