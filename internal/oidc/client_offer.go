@@ -2,6 +2,13 @@ package oidc
 
 import "pocketid/internal/jose"
 
+// What an application may do that is nothing but a device with a screen, or that acts for
+// nobody but itself.
+var (
+	DeviceGrants  = []string{grantTypeRefresh, grantTypeDevice}
+	MachineGrants = []string{grantTypeClient}
+)
+
 // AssertionAlgs are the algorithms that a client may sign its assertions with, for a form.
 func AssertionAlgs() []string { return algNames(jose.Algs) }
 

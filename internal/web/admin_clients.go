@@ -97,24 +97,50 @@ func ofClients(routes []edge.Route) []edge.Route {
 // clientNewPage asks what a client needs to begin with.
 type clientNewPage struct {
 	Frame
-	Edit oidc.ClientEdit
-	URIs uriList
+	Edit  oidc.ClientEdit
+	URIs  uriList
+	Kinds []clientOption
 	// Draft is the id that the client gets when none is chosen. It makes sending the
 	// form twice one client.
 	Draft string
 }
 
-func (x *Web) clientNew(w http.ResponseWriter, r *http.Request) error {
-	return x.showClientNew(w, r, oidc.NewClientEdit(), oidc.NewClientID(), nil)
+// A clientKind is a choice of what fits an application of one kind.
+type clientKind struct {
+	name string
+	set  func(*oidc.ClientEdit)
 }
 
-func (x *Web) showClientNew(w http.ResponseWriter, r *http.Request, edit oidc.ClientEdit, draft string, problem *Problem) error {
+// clientKinds are the kinds in the order in which the page offers them: what an
+// administrator knows about an application, and what follows from it.
+var clientKinds = []clientKind{
+	{"web", func(*oidc.ClientEdit) {}},
+	{"spa", func(e *oidc.ClientEdit) { e.Public, e.RefreshIssue = true, oidc.RefreshOfflineAccess }},
+	{"native", func(e *oidc.ClientEdit) { e.Public = true }},
+	{"device", func(e *oidc.ClientEdit) { e.Public, e.GrantTypes = true, oidc.DeviceGrants }},
+	{"machine", func(e *oidc.ClientEdit) { e.GrantTypes = oidc.MachineGrants }},
+}
+
+// kindOf is the kind that was chosen; the first when none was.
+func kindOf(name string) clientKind {
+	return clientKinds[max(0, slices.IndexFunc(clientKinds, func(k clientKind) bool { return k.name == name }))]
+}
+
+func (x *Web) clientNew(w http.ResponseWriter, r *http.Request) error {
+	return x.showClientNew(w, r, oidc.NewClientEdit(), kindOf(""), nil)
+}
+
+func (x *Web) showClientNew(w http.ResponseWriter, r *http.Request, edit oidc.ClientEdit, kind clientKind, problem *Problem) error {
 	p := clientNewPage{
 		Frame: Frame{Title: x.words(r).T("client_new.title"), Area: "admin", Here: "clients", Narrow: true,
 			Modules: []string{"forms.js"}, Fault: problem},
-		Edit: edit, Draft: draft,
+		Edit: edit, Draft: oidc.NewClientID(),
 	}
 	p.URIs = uriListOf(&p.Frame, "redirect_uris", edit.RedirectURIs)
+	for _, k := range clientKinds {
+		words, key := x.words(r), "client_new.kind."+k.name
+		p.Kinds = append(p.Kinds, clientOption{Value: k.name, Text: words.T(key), Hint: words.T(key + ".hint"), Chosen: k.name == kind.name})
+	}
 	return x.show(w, r, "client-new", &p)
 }
 
@@ -127,8 +153,9 @@ func (x *Web) clientAdd(w http.ResponseWriter, r *http.Request) error {
 	edit := oidc.NewClientEdit()
 	edit.ID, edit.Name = strings.TrimSpace(form.Get("id")), form.Get("name")
 	edit.RedirectURIs = urisOf(form, "redirect_uris")
-	edit.Public = form.Get("public") == "1"
 	edit.PKCERequired = form.Has("pkce_required")
+	kind := kindOf(form.Get("kind"))
+	kind.set(&edit)
 	chosen := edit.ID != ""
 	if !chosen {
 		edit.ID = draft
@@ -142,13 +169,9 @@ func (x *Web) clientAdd(w http.ResponseWriter, r *http.Request) error {
 			edit.ID = ""
 		}
 		if problem := x.problem(r, err); problem != nil {
-			return x.showClientNew(w, r, edit, oidc.NewClientID(), problem)
+			return x.showClientNew(w, r, edit, kind, problem)
 		}
 		return err
-	}
-	if c.Public {
-		flash(w, r, "flash.client_created", "name", c.Name)
-		return seeOther(w, clientPath(c.ID))
 	}
 	return x.showSecret(w, r, &c, text, "client_secret.created")
 }
@@ -158,8 +181,10 @@ func (x *Web) clientAdd(w http.ResponseWriter, r *http.Request) error {
 type clientSecretPage struct {
 	Frame
 	ID, Name  string
-	Secret    string
+	Secret    string // "" of a client that has none
 	Lead      string
+	Redirects []oidc.URI
+	Machine   bool // it signs in nobody and needs an API
 	Endpoints oidc.Endpoints
 	// Client is the address of the client, which the page takes for its own: loading it
 	// again does not send the form again.
@@ -170,7 +195,8 @@ func (x *Web) showSecret(w http.ResponseWriter, r *http.Request, c *oidc.Client,
 	t := x.words(r)
 	p := clientSecretPage{
 		Frame: Frame{Title: t.T(words+".title", "name", c.Name), Area: "admin", Here: "clients", Narrow: true},
-		ID:    c.ID, Name: c.Name, Secret: text, Lead: t.T(words, "name", c.Name),
+		ID:    c.ID, Name: c.Name, Secret: text, Lead: t.T(words, "name", c.Name), Redirects: c.RedirectURIs,
+		Machine:   slices.Equal(c.GrantTypes, oidc.MachineGrants),
 		Endpoints: x.oidc.Endpoints(), Client: clientPath(c.ID),
 	}
 	w.Header().Set("Cache-Control", "no-store")

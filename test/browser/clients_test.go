@@ -152,7 +152,7 @@ func TestClientPages(t *testing.T) {
 		p.open(address + "/delete")
 		p.look("client-delete")
 		p.open(address)
-		p.click("#general a.danger")
+		p.click(`#general a[href$="/delete"]`)
 		p.see("dialog[open]")
 		p.look("client-delete-dialog")
 		p.open(address)
@@ -167,7 +167,7 @@ func TestClientTabs(t *testing.T) {
 	onSQLite(t, func(t *testing.T, s *server) {
 		p := s.admin(t, "zh-CN")
 		address, _ := p.newClient("Grafana", "https://grafana.example.com/login")
-		for _, tab := range []string{"general", "uris", "tokens", "secrets"} {
+		for _, tab := range []string{"general", "uris", "access", "tokens", "secrets", "claims", "apis"} {
 			p.open(clientsPath)
 			p.open(address + "#" + tab)
 			p.see("#" + tab)

@@ -148,12 +148,13 @@ func TestClientMayHaveAHundredLongAddresses(t *testing.T) {
 func TestPublicClientIsOfferedNoSecret(t *testing.T) {
 	apptest.SQLite(t, func(t *testing.T, h *apptest.House) {
 		admin := h.SetUp()
-		form := clientForm("public", "1", "draft", "app-on-a-phone")
+		form := clientForm("kind", "native", "draft", "app-on-a-phone")
 		form.Del("pkce_required")
 		page := admin.Submit(clientsPath+"/new", form)
-		if page.URL.Path != clientsPath+"/app-on-a-phone" || shownSecret.MatchString(page.Body) {
+		if page.Status != http.StatusOK || !strings.Contains(page.Body, "app-on-a-phone") || shownSecret.MatchString(page.Body) {
 			t.Fatalf("a new public client: %s", page)
 		}
+		page = admin.Open(clientsPath + "/app-on-a-phone")
 		if !strings.Contains(page.Body, `name="pkce_required" checked`) {
 			t.Error("PKCE is not required of a public client")
 		}
