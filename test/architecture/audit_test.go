@@ -17,6 +17,7 @@ import (
 var quiet = map[string]string{
 	"app.sealCheck":          "it keeps a mark by which the encryption key is known again",
 	"oidc.sessionEnded":      "what a session had opened ends with it, and the end of the session is recorded",
+	"oidc.switchClient":      "what it is handed records which way the client was switched",
 	"oidc.leave":             "the end of the session is recorded by signin",
 	"oidc.userOut":           "what was done to the user is recorded, and so is what clients are told",
 	"oidc.clientOut":         "what was done to the client is recorded, and so is what it is told",
