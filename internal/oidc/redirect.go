@@ -405,10 +405,10 @@ func matchPart(pattern, s string) bool {
 // withQuery adds the parameters of an answer to uri, behind the query that it may
 // have already (RFC 6749 §4.1.2).
 func withQuery(uri string, params url.Values) string {
-	switch {
-	case !strings.Contains(uri, "?"):
+	switch _, query, has := strings.Cut(uri, "?"); {
+	case !has:
 		uri += "?"
-	case !strings.HasSuffix(uri, "?") && !strings.HasSuffix(uri, "&"):
+	case query != "" && !strings.HasSuffix(query, "&"):
 		uri += "&"
 	}
 	return uri + params.Encode()
