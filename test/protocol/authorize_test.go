@@ -76,7 +76,7 @@ func TestParametersThatNeverFailARequest_OIDC_Core_3_1_2_1(t *testing.T) {
 		for _, changes := range [][]string{
 			{"scope", "groups email profile openid"},
 			{"display", "page"}, {"display", "popup"}, {"display", "no such display"},
-			{"extra", "foobar"}, {"resource", "https://api.example/"},
+			{"extra", "foobar"},
 			{"login_hint", "buffy@id.example.test"}, {"login_hint", `"><svg onload=alert(1)>`}, {"login_hint", strings.Repeat("x", 5000)},
 			{"ui_locales", "se"}, {"ui_locales", "xx-invalid-!! "}, {"claims_locales", "se"},
 			{"acr_values", "1 2"}, {"acr_values", "phr 0"},
@@ -151,7 +151,7 @@ func TestFaultsThatTheApplicationHears_RFC6749_4_1_2_1(t *testing.T) { // threat
 		}
 		// A parameter twice is refused wherever that is safe to say.
 		f := shop.Begin()
-		for _, name := range []string{"scope", "nonce", "response_type", "prompt", "code_challenge", "extra", "resource"} {
+		for _, name := range []string{"scope", "nonce", "response_type", "prompt", "code_challenge", "extra"} {
 			page := ada.Open(f.URL() + "&" + url.Values{name: {"a", "b"}}.Encode())
 			refused(t, page, f, "invalid_request")
 		}

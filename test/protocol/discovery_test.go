@@ -36,7 +36,12 @@ func TestDiscoveryDocument_OIDC_Discovery_3(t *testing.T) {
 			response_types_supported response_modes_supported grant_types_supported acr_values_supported subject_types_supported
 			id_token_signing_alg_values_supported userinfo_signing_alg_values_supported token_endpoint_auth_methods_supported claim_types_supported claims_supported
 			code_challenge_methods_supported prompt_values_supported ui_locales_supported claims_parameter_supported request_parameter_supported
-			request_uri_parameter_supported authorization_response_iss_parameter_supported`)
+			request_uri_parameter_supported authorization_response_iss_parameter_supported introspection_endpoint
+			introspection_endpoint_auth_methods_supported introspection_endpoint_auth_signing_alg_values_supported revocation_endpoint
+			revocation_endpoint_auth_methods_supported revocation_endpoint_auth_signing_alg_values_supported require_request_uri_registration
+			backchannel_logout_supported backchannel_logout_session_supported frontchannel_logout_supported frontchannel_logout_session_supported
+			display_values_supported request_object_signing_alg_values_supported pushed_authorization_request_endpoint
+			token_endpoint_auth_signing_alg_values_supported require_pushed_authorization_requests device_authorization_endpoint`)
 		for name, value := range doc {
 			if !slices.Contains(known, name) {
 				t.Errorf("the suite does not know %s", name)
@@ -71,19 +76,20 @@ func TestDiscoveryDocument_OIDC_Discovery_3(t *testing.T) {
 			}
 		}
 		for name, never := range map[string]string{
-			"id_token_signing_alg_values_supported": "none", "code_challenge_methods_supported": "plain", "response_types_supported": "token", "grant_types_supported": "password",
+			"id_token_signing_alg_values_supported": "none", "request_object_signing_alg_values_supported": "none", "token_endpoint_auth_signing_alg_values_supported": "HS256", "code_challenge_methods_supported": "plain", "response_types_supported": "token", "grant_types_supported": "password",
 		} {
 			if slices.Contains(list(name), never) {
 				t.Errorf("%s has %s", name, never)
 			}
 		}
 		for _, name := range []string{"request_parameter_supported", "request_uri_parameter_supported"} {
-			if doc[name] != false {
+			if doc[name] != true {
 				t.Errorf("%s is %v", name, doc[name])
 			}
 		}
 		// What the document names answers there, to the methods that it has to.
-		for name, method := range map[string]string{"authorization_endpoint": "GET", "token_endpoint": "POST", "userinfo_endpoint": "GET", "end_session_endpoint": "GET", "jwks_uri": "GET"} {
+		for name, method := range map[string]string{"authorization_endpoint": "GET", "token_endpoint": "POST", "userinfo_endpoint": "GET", "end_session_endpoint": "GET", "jwks_uri": "GET",
+			"introspection_endpoint": "POST", "revocation_endpoint": "POST", "pushed_authorization_request_endpoint": "POST", "device_authorization_endpoint": "POST"} {
 			address, _ := doc[name].(string)
 			if a := program.Ask(method, strings.TrimPrefix(address, apptest.URL), ""); a.Status == http.StatusNotFound || a.Status == http.StatusMethodNotAllowed || a.Status >= 500 {
 				t.Errorf("%s %s: %d", method, address, a.Status)

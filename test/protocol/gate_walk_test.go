@@ -25,6 +25,8 @@ var asksNot = map[string]string{
 	"GET /api/oidc/end-session":  "signing out is refused to nobody, and the client learns nothing by it",
 	"POST /api/oidc/end-session": "as by GET",
 
+	"GET /api/oidc/clients/{id}/logo": "a picture of the application, and nothing about a person",
+
 	"POST /api/oidc/par":                 "nobody is there yet: the person comes with the request that it keeps",
 	"POST /api/oidc/revoke":              "taking away is refused to nobody",
 	"POST /api/oidc/register":            "a client tells of itself, and hears that",

@@ -199,7 +199,7 @@ func TestTokenEndpointAnswersProgramsOnly_RFC6749_3_2(t *testing.T) { // threats
 			jsonError(t, "the body "+body[:min(len(body), 20)], a, 400, "invalid_request")
 		}
 		jsonError(t, "a body that is too large", program.Ask("POST", tokenPath, "extra="+strings.Repeat("x", 1<<20), "Content-Type", "application/x-www-form-urlencoded"), 413, "invalid_request")
-		for _, grant := range []string{"password", "client_credentials", "implicit", "urn:ietf:params:oauth:grant-type:device_code", "urn:ietf:params:oauth:grant-type:jwt-bearer", "Authorization_code", "authorization_code "} {
+		for _, grant := range []string{"password", "implicit", "urn:ietf:params:oauth:grant-type:jwt-bearer", "Authorization_code", "authorization_code "} {
 			request := url.Values{"grant_type": {grant}, "username": {"ada"}, "password": {"x"}}
 			jsonError(t, grant, program.Post(tokenPath, request, basic(shop)...), 400, "unsupported_grant_type")
 		}
