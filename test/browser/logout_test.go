@@ -101,6 +101,7 @@ func (p *person) hears(id, field, address string) {
 	p.t.Helper()
 	p.open("/settings/admin/oidc-clients/" + id)
 	p.click(`[aria-controls=uris]`)
+	p.value(`((d) => { if (d) d.open = true; return "" })(document.querySelector("#` + field + `").closest("details"))`)
 	p.fill("#"+field, address)
 	p.click("#uris footer button")
 	p.see(".toast")
