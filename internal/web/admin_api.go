@@ -151,7 +151,8 @@ func (x *Web) apiSave(w http.ResponseWriter, r *http.Request) error {
 		return err
 	}
 	typed := apiForm{APIEdit: oidc.APIEdit{
-		Name: form.Get("name"), Description: form.Get("description"), Introspector: form.Get("introspector"), ForDocuments: form.Has("for_documents"),
+		Name: form.Get("name"), Description: form.Get("description"), Introspector: form.Get("introspector"),
+		ForDocuments: a.ForDocuments, // the form does not show it
 	}, Lifetime: form.Get("access_token_lifetime")}
 	err = typed.readAlg(form.Get("access_token_alg"))
 	if err == nil {

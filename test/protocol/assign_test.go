@@ -57,7 +57,7 @@ func strangers(before, after map[string][]string, id string) (list []string) {
 		"locale", "theme", "updated_at", "valid_from", "last_sign_in_at"}
 	for table, was := range before {
 		switch table {
-		case "jobs", "attempts", "ceremonies", "authorizations", "step_ups", "session_clients", "codes":
+		case "jobs", "attempts", "ceremonies", "authorizations", "step_ups", "session_clients", "codes", "device_codes":
 			continue // of nobody, or of a session of theirs
 		}
 		if strings.HasPrefix(table, "audit") {

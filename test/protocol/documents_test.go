@@ -30,8 +30,14 @@ const descriptionAt = "/mcp/client.json"
 // and its value; nil leaves it out.
 func documented(t testing.TB, h *apptest.House, changes ...any) *described {
 	t.Helper()
+	return documentedAt(t, h, "tool.example", changes...)
+}
+
+// documentedAt is the same for another host.
+func documentedAt(t testing.TB, h *apptest.House, host string, changes ...any) *described {
+	t.Helper()
 	d := &described{header: http.Header{"Content-Type": {"application/json"}}}
-	d.site = h.Site("tool.example", func(w http.ResponseWriter, r *http.Request) {
+	d.site = h.Site(host, func(w http.ResponseWriter, r *http.Request) {
 		for name, values := range d.header {
 			w.Header()[name] = values
 		}
@@ -40,7 +46,7 @@ func documented(t testing.TB, h *apptest.House, changes ...any) *described {
 		}
 		fmt.Fprint(w, *d.document.Load())
 	})
-	d.Client = h.Known(d.site.URL+descriptionAt, "", "https://tool.example/callback")
+	d.Client = h.Known(d.site.URL+descriptionAt, "", "https://"+host+"/callback")
 	d.say(t, changes...)
 	return d
 }

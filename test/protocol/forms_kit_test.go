@@ -15,6 +15,7 @@ import (
 	"pocketid/internal/audit"
 	"pocketid/internal/directory"
 	"pocketid/internal/oidc"
+	"pocketid/internal/settings"
 )
 
 // A clerk goes through all forms of the house as one person sees them. Pages that are new
@@ -33,6 +34,9 @@ type things struct {
 	client                                                    *apptest.Client
 	group, passkey, session, secret, entry, waiting, choosing string
 	gone                                                      string // somebody who was deleted
+	api                                                       string // which client may use
+	token                                                     string // of registrations
+	document                                                  string // a client that is read from one
 }
 
 // thingsOf makes somebody with one of everything.
@@ -54,9 +58,23 @@ func thingsOf(t *testing.T, h *apptest.House, p *apptest.Person) (o things) {
 		return d.SetMembers(ctx, by, g.ID, []string{p.ID})
 	})
 	o.client = h.Client("c-"+p.Name, func(e *oidc.ClientEdit) { e.PKCERequired = true })
+	o.client.MaySwap(h.Client("from-" + p.Name))
+	api := h.API("https://api-"+p.Name+".example", "read")
+	api.Allow(o.client, oidc.APIGrant{ForUsers: true, UserPermissions: []string{"read"}, ForMachine: true})
+	api.Edit(func(e *oidc.APIEdit) { e.ForDocuments = true })
+	o.api = api.ID
+	token, _, err := h.App.OIDC.AddRegistrationToken(t.Context(), audit.System("cli"), oidc.RegistrationTokenEdit{Name: "of " + p.Name, Uses: 3, ExpiresAt: time.Now().Add(24 * time.Hour)})
+	if err != nil {
+		t.Fatal(err)
+	}
+	o.token = token.ID
 	second := p.Elsewhere()
 	second.SignIn()
 	o.client.Authorize(second)
+	registering(t, h, settings.RegistrationDisabled, documents("admin.example", "ada.example", "bert.example", "eve.example")) // all who are made, for the last list counts
+	tool := documentedAt(t, h, p.Name+".example")
+	second.Open(tool.Begin().URL())
+	o.document = tool.ID
 	time.Sleep(time.Second)
 	p.SignIn()
 	if _, code := p.Prove("/login/again", "/settings/account/passkeys/add"); code != "" {
@@ -101,6 +119,8 @@ func (c *clerk) address(path string) string {
 		id = o.session
 	case strings.HasPrefix(path, "/settings/account/apps"), strings.HasPrefix(path, "/settings/admin/oidc-clients"):
 		id = o.client.ID
+	case strings.HasPrefix(path, "/settings/admin/apis"):
+		id = o.api
 	case strings.HasPrefix(path, "/settings/admin/user-groups"):
 		id = o.group
 	case strings.HasSuffix(path, "/release"):
@@ -114,10 +134,12 @@ func (c *clerk) address(path string) string {
 	if strings.HasPrefix(path, "/settings/admin/oidc-clients") {
 		sid = o.secret
 	}
-	path = strings.NewReplacer("{$}", "", "{id}", id, "{pid}", o.passkey, "{sid}", sid, "{code}", "ABCDEFGHJKMN", "{name...}", "x", "{tree}", "x").Replace(path)
+	path = strings.NewReplacer("{$}", "", "{id}", id, "{client}", o.client.ID, "{token}", o.token, "{pid}", o.passkey, "{sid}", sid, "{code}", "ABCDEFGHJKMN", "{name...}", "x", "{tree}", "x").Replace(path)
 	switch path {
 	case "/consent":
 		path += "?id=" + url.QueryEscape(c.own.waiting)
+	case "/device/confirm":
+		path += "?ticket=" + url.QueryEscape(c.own.client.Device().Question(c.Person).Ticket())
 	case "/login/select":
 		path += "?redirect=" + url.QueryEscape("/authorize/next?id="+url.QueryEscape(c.own.choosing))
 	case "/settings/admin/users/picked":
@@ -127,6 +149,15 @@ func (c *clerk) address(path string) string {
 		c.t.Errorf("what %s means is not known here: name it in forms_kit_test.go", path)
 	}
 	return path
+}
+
+// addresses are all pages of a route that have forms of their own.
+func (c *clerk) addresses(path string) []string {
+	list := []string{c.address(path)}
+	if path == "/settings/admin/oidc-clients/{id}" {
+		list = append(list, strings.Replace(path, "{id}", url.PathEscape(c.others.document), 1))
+	}
+	return list
 }
 
 // comeBack signs the clerk in again after a form has signed them out.
@@ -164,7 +195,14 @@ type leaf struct {
 func (c *clerk) leaves(r route, all []route) (list []leaf) {
 	c.t.Helper()
 	c.comeBack()
-	address := c.address(r.path)
+	for _, address := range c.addresses(r.path) {
+		list = append(list, c.leavesAt(address, all)...)
+	}
+	return list
+}
+
+func (c *clerk) leavesAt(address string, all []route) (list []leaf) {
+	c.t.Helper()
 	page := c.visit(address)
 	if page.Status != http.StatusOK || page.Away != nil {
 		return nil
@@ -182,7 +220,7 @@ func (c *clerk) leaves(r route, all []route) (list []leaf) {
 		if f.Post {
 			method = http.MethodPost
 		}
-		list = append(list, leaf{address, action.RequestURI(), routeOf(all, method, action.Path), f})
+		list = append(list, leaf{address, action.RequestURI(), routeOf(all, method, action.EscapedPath()), f})
 	}
 	return list
 }
