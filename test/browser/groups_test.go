@@ -302,7 +302,7 @@ func TestGroupPages(t *testing.T) {
 		p.open(address + "#custom-claims")
 		p.see("#custom-claims")
 		p.look("group-claims-none")
-		for i, row := range [][3]string{{"role", "text", "editor"}, {"quota_gb", "number", "250"}, {"vip", "yes", ""}, {"teams", "list", "blue\nred"}, {"address", "json", `{"street": "Storgata 1"}`}} {
+		for i, row := range [][3]string{{"role", "text", "editor"}, {"quota_gb", "number", "250"}, {"vip", "yes", ""}, {"teams", "list", "blue\nred"}, {"office", "json", `{"street": "Storgata 1"}`}} {
 			p.fill(fmt.Sprintf(`[id="claims[%d]"]`, i), row[0])
 			p.do(chromedp.SetValue(chromedp.CSS(fmt.Sprintf("#claims li:nth-child(%d) select", i+1)), row[1]))
 			if row[2] != "" {
