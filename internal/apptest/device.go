@@ -85,7 +85,7 @@ func (d *Device) Question(p *Person) *Page {
 }
 
 // Ticket is what a question carries along.
-func (page *Page) Ticket() string { return page.URL.Query().Get("ticket") }
+func (p *Page) Ticket() string { return p.URL.Query().Get("ticket") }
 
 // Answer answers a question: with "allow", or with anything else. A proof that is asked
 // for on the way is given.

@@ -26,8 +26,6 @@ var (
 )
 
 const (
-	// maxRegistration bounds the body of a registration.
-	maxRegistration = 64 << 10
 	// maxSector bounds the document of a sector.
 	maxSector = 64 << 10
 )

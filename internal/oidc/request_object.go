@@ -31,7 +31,7 @@ const (
 	objectSkew = time.Minute
 )
 
-// What is refused about the requests of a client.
+// ErrRequestURIs is what is refused about the requests of a client.
 var ErrRequestURIs = fault.New(fault.Invalid, "request_uris_malformed").At("request_uris").With("max", "20")
 
 const maxRequestURIs = 20
