@@ -127,6 +127,40 @@ func TestEveryKeyHasWords(t *testing.T) {
 	}
 }
 
+var (
+	templateWords = regexp.MustCompile(`[({ ](?:t|rich) "([a-zA-Z0-9_.]+)"((?:\s+"\w+"\s+(?:\((?:[^()]|\([^()]*\))*\)|"[^"]*"|[^\s})]+))*)`)
+	templateArgs  = regexp.MustCompile(`"(\w+)"\s+[("$.\w]`)
+	unfilled      = regexp.MustCompile(`\{\w+\}`)
+)
+
+// A template hands over each word that a text leaves a place for.
+func TestEveryPlaceIsFilled(t *testing.T) {
+	check := func(path, text string) (open []string) {
+		for _, m := range templateWords.FindAllStringSubmatch(text, -1) {
+			var args []any
+			for _, arg := range templateArgs.FindAllStringSubmatch(m[2], -1) {
+				args = append(args, arg[1], 2)
+			}
+			for _, id := range i18n.Locales() {
+				if words := i18n.For(id); words.Has(m[1]) {
+					for _, place := range unfilled.FindAllString(words.T(m[1], args...), -1) {
+						open = append(open, path+": "+m[1]+" in "+id+" lacks "+place)
+					}
+				}
+			}
+		}
+		return open
+	}
+	for path, text := range everyTemplate(t) {
+		for _, missing := range check(path, text) {
+			t.Error(missing)
+		}
+	}
+	if got := check("", `{{t "client.exchange.since" "when" .X}}`); len(got) != len(i18n.Locales()) {
+		t.Errorf("the check is blind: it found %q", got)
+	}
+}
+
 // Nothing on a page runs or looks like something by itself: the policy would stop it.
 func TestNoTemplateHasInlineScriptOrStyle(t *testing.T) {
 	inline := regexp.MustCompile(`(?i)<script(?:>| [^>]*[^>]>[^<\s])|<style|\sstyle=|\son[a-z]+=|javascript:`)
