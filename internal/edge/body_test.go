@@ -32,7 +32,7 @@ func jsonKit(t *testing.T) *edgeKit {
 		open("POST /api/nothing", Problem, JSON(func(context.Context, Nothing) (Nothing, error) { return Nothing{}, nil })))
 }
 
-func TestJSON(t *testing.T) {
+func TestJSON(t *testing.T) { // threats 76
 	k := jsonKit(t)
 	deep := strings.Repeat(`{"a":`, 63) + "1" + strings.Repeat("}", 63)
 	tests := []struct {

@@ -7,6 +7,7 @@ import (
 	"strings"
 
 	"pocketid/internal/fault"
+	"pocketid/internal/settings"
 )
 
 // What may be wrong with an address of a client. Each names the field it stands in.
@@ -369,37 +370,11 @@ func matchParts(pattern, s, sep string) bool {
 		return false
 	}
 	for i := range p {
-		if !matchPart(p[i], q[i]) {
+		if !settings.MatchSegment(p[i], q[i]) {
 			return false
 		}
 	}
 	return true
-}
-
-// matchPart works through the fixed pieces between the stars: the first and the
-// last are anchored, those between are found from the left, so no input makes it
-// go back.
-func matchPart(pattern, s string) bool {
-	pieces := strings.Split(pattern, "*")
-	if len(pieces) == 1 {
-		return pattern == s
-	}
-	s, ok := strings.CutPrefix(s, pieces[0])
-	if !ok {
-		return false
-	}
-	for _, piece := range pieces[1 : len(pieces)-1] {
-		if s == "" {
-			return false
-		}
-		i := strings.Index(s[1:], piece)
-		if i < 0 {
-			return false
-		}
-		s = s[1+i+len(piece):]
-	}
-	last := pieces[len(pieces)-1]
-	return len(s) > len(last) && strings.HasSuffix(s, last)
 }
 
 // withQuery adds the parameters of an answer to uri, behind the query that it may

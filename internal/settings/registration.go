@@ -233,16 +233,18 @@ func matchPath(pattern, path string) bool {
 		return false
 	}
 	for i := range p {
-		if !matchSegment(p[i], q[i]) {
+		if !MatchSegment(p[i], q[i]) {
 			return false
 		}
 	}
 	return true
 }
 
-// matchSegment finds the fixed pieces of pattern in s from the left; a * never stands for
-// nothing.
-func matchSegment(pattern, s string) bool {
+// MatchSegment says whether s is what pattern stands for, in which a * is any run of
+// characters and never nothing. The pieces between the stars are found from the left, the
+// first and the last at the ends, so no input makes it go back. Whoever calls it has cut
+// both at what a * must not reach across.
+func MatchSegment(pattern, s string) bool {
 	pieces := strings.Split(pattern, "*")
 	if len(pieces) == 1 {
 		return pattern == s

@@ -25,7 +25,7 @@ const svg = `"><svg onload=alert(1)>'{{.}}`
 // Odd input to every address: huge, NUL, broken UTF-8, repeated, deep. Nothing breaks,
 // nothing is echoed as markup, and no answer shows what is inside. The house itself
 // fails the test if anything of this is logged as an error.
-func TestOddInputBreaksNothing(t *testing.T) { // threats 18, 28
+func TestOddInputBreaksNothing(t *testing.T) { // threats 18, 28, 76
 	apptest.Both(t, func(t *testing.T, h *apptest.House) {
 		admin := h.SetUp()
 		cookie := "__Host-session=" + admin.Cookie("session") + "; __Host-browser=" + admin.Cookie("browser")
