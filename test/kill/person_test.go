@@ -55,6 +55,7 @@ func (p *person) ask(method, path, session, contentType, body string, headers ..
 	if contentType != "" {
 		r.Header.Set("Content-Type", contentType)
 	}
+	r.Host = strings.TrimPrefix(p.site.Origin, "http://")
 	r.AddCookie(&http.Cookie{Name: "browser", Value: p.browser})
 	if session != "" {
 		r.AddCookie(&http.Cookie{Name: "session", Value: session})
@@ -102,7 +103,7 @@ func (p *person) open(path, session string) (a answer, err error) {
 }
 
 func (p *person) post(path, session string, form url.Values) (answer, error) {
-	return p.ask("POST", path, session, "application/x-www-form-urlencoded", form.Encode(), "Sec-Fetch-Site", "same-origin", "Origin", p.s.url())
+	return p.ask("POST", path, session, "application/x-www-form-urlencoded", form.Encode(), "Sec-Fetch-Site", "same-origin", "Origin", p.site.Origin)
 }
 
 // call does what a module of a page does.
@@ -111,7 +112,7 @@ func (p *person) call(path, session string, in, out any) (answer, error) {
 	if err != nil {
 		return answer{}, err
 	}
-	a, err := p.ask("POST", path, session, "application/json", string(b), "Sec-Fetch-Site", "same-origin", "Origin", p.s.url())
+	a, err := p.ask("POST", path, session, "application/json", string(b), "Sec-Fetch-Site", "same-origin", "Origin", p.site.Origin)
 	if err == nil && a.status == http.StatusOK && out != nil {
 		err = json.Unmarshal([]byte(a.body), out)
 	}
