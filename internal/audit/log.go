@@ -199,7 +199,7 @@ type scope struct {
 // own are the members of Before, After and Data that people see of their own entries.
 // What is not here stays with the administrators, who may have noted things about
 // somebody that are not for them.
-var own = []string{"username", "email", "email_verified", "first_name", "last_name", "display_name", "locale", "theme", "admin",
+var own = []string{"username", "email", "email_verified", "first_name", "last_name", "display_name", "locale", "theme", "dates", "picture", "admin",
 	"name", "passkeyName", "scopes", "reason", "purpose", "ceremony", "code", "expires_at"}
 
 // seenBy is e as the person sees whom it concerns: where and on what somebody else did

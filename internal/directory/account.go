@@ -22,6 +22,7 @@ var (
 	ErrIDTaken         = fault.New(fault.Conflict, "user_id_taken").At("id")
 	ErrLocaleMalformed = fault.New(fault.Invalid, "locale_malformed").At("locale")
 	ErrThemeUnknown    = fault.New(fault.Invalid, "theme_unknown").At("theme")
+	ErrDatesUnknown    = fault.New(fault.Invalid, "dates_unknown").At("dates")
 	ErrManaged         = fault.New(fault.Forbidden, "ldap_user_update")
 	ErrExpiryPast      = fault.New(fault.Invalid, "user_expiry_past").At("expires_at")
 )

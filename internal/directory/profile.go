@@ -53,23 +53,36 @@ func (d *Directory) EditProfile(ctx context.Context, by audit.Actor, edit Profil
 	})
 }
 
-// EditLook changes in which language and theme the account that by acts for
-// sees the pages. Everybody may, also those whom another directory owns.
-func (d *Directory) EditLook(ctx context.Context, by audit.Actor, locale, theme string) (User, error) {
+// A Look is how somebody sees the pages.
+type Look struct {
+	Locale string
+	Theme  string // "auto", "light", "dark"; "" is that nothing was chosen
+	Dates  string // "iso", or "" for the way of the language
+}
+
+// Look is how u sees the pages.
+func (u *User) Look() Look { return Look{u.Locale, u.Theme, u.Dates} }
+
+// EditLook changes how the account that by acts for sees the pages. Everybody may, also
+// those whom another directory owns.
+func (d *Directory) EditLook(ctx context.Context, by audit.Actor, look Look) (User, error) {
 	id, err := own(by)
 	if err != nil {
 		return User{}, err
 	}
-	if err := checkLocale(locale); err != nil {
+	if err := checkLocale(look.Locale); err != nil {
 		return User{}, err
 	}
-	switch theme {
+	switch look.Theme {
 	case "", "auto", "light", "dark":
 	default:
 		return User{}, ErrThemeUnknown
 	}
+	if look.Dates != "" && look.Dates != "iso" {
+		return User{}, ErrDatesUnknown
+	}
 	return d.change(ctx, by, id, audit.UserLookEdited, func(tx *db.Tx, _ settings.Settings, u *User) error {
-		u.Locale, u.Theme = locale, theme
+		u.Locale, u.Theme, u.Dates = look.Locale, look.Theme, look.Dates
 		return u.Active(tx.Now())
 	})
 }

@@ -32,9 +32,11 @@ type User struct {
 	Admin         bool
 	Locale        string
 	Theme         string
-	Claims        map[string]any
-	Standard      Standard
-	PictureID     string
+	// Dates is how dates and times are written for u: "iso", or "" for the way of the language.
+	Dates     string
+	Claims    map[string]any
+	Standard  Standard
+	PictureID string
 	// LDAPID is set when another directory owns the profile.
 	LDAPID  string
 	OwnerID string
@@ -81,15 +83,15 @@ func (u *User) Name() string {
 
 // userColumns and fields are the whole mapping from rows to users and back.
 const userColumns = `id, kind, username, username_key, email, email_key, email_verified, first_name, last_name,
-	display_name, display_key, admin, locale, theme, claims, standard_claims, picture_id, ldap_id, owner_id,
+	display_name, display_key, admin, locale, theme, dates, claims, standard_claims, picture_id, ldap_id, owner_id,
 	expires_at, created_at, updated_at, last_sign_in_at, valid_from, disabled_at, deleted_at`
 
-const userColumnCount = 26
+const userColumnCount = 27
 
 func (u *User) fields() []any {
 	usernameKey, emailKey, displayKey := Fold(u.Username), Fold(u.Email), Fold(u.Name())
 	return []any{&u.ID, &u.Kind, &u.Username, &usernameKey, db.Text(&u.Email), db.Text(&emailKey), &u.EmailVerified,
-		&u.FirstName, &u.LastName, &u.DisplayName, &displayKey, &u.Admin, db.Text(&u.Locale), db.Text(&u.Theme),
+		&u.FirstName, &u.LastName, &u.DisplayName, &displayKey, &u.Admin, db.Text(&u.Locale), db.Text(&u.Theme), db.Text(&u.Dates),
 		db.JSON(&u.Claims), db.JSON(&u.Standard), db.Text(&u.PictureID), db.Text(&u.LDAPID), db.Text(&u.OwnerID),
 		db.Time(&u.ExpiresAt), db.Time(&u.CreatedAt), db.Time(&u.UpdatedAt), db.Time(&u.LastSignInAt),
 		db.Time(&u.ValidFrom), db.Time(&u.DisabledAt), db.Time(&u.DeletedAt)}

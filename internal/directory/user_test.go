@@ -102,12 +102,14 @@ func TestEditProfile(t *testing.T) {
 		b.settings(func(s *settings.Settings) { s.AllowOwnAccountEdit = false })
 		_, err = b.EditProfile(t.Context(), as(ada), edit)
 		wants(t, "where it is not allowed", err, ErrOwnEdit)
-		if u, err = b.EditLook(t.Context(), as(ada), "zh-CN", "dark"); err != nil || u.Locale != "zh-CN" || u.Theme != "dark" {
+		if u, err = b.EditLook(t.Context(), as(ada), Look{Locale: "zh-CN", Theme: "dark", Dates: "iso"}); err != nil || u.Locale != "zh-CN" || u.Theme != "dark" || u.Dates != "iso" {
 			t.Errorf("the look is %+v, %v", u, err)
 		}
-		_, err = b.EditLook(t.Context(), as(ada), "", "purple")
+		_, err = b.EditLook(t.Context(), as(ada), Look{Theme: "purple"})
 		wants(t, "a theme that there is not", err, ErrThemeUnknown)
-		_, err = b.EditLook(t.Context(), as(ada), "<x>", "")
+		_, err = b.EditLook(t.Context(), as(ada), Look{Dates: "american"})
+		wants(t, "dates as there are none", err, ErrDatesUnknown)
+		_, err = b.EditLook(t.Context(), as(ada), Look{Locale: "<x>"})
 		wants(t, "a language that there is not", err, ErrLocaleMalformed)
 		b.settings(func(s *settings.Settings) { s.AllowOwnAccountEdit = true })
 		b.write(func(tx *db.Tx) error {
@@ -116,7 +118,7 @@ func TestEditProfile(t *testing.T) {
 		})
 		_, err = b.EditProfile(t.Context(), as(ada), edit)
 		wants(t, "of an account from LDAP", err, ErrManaged)
-		_, err = b.EditLook(t.Context(), as(ada), "en", "")
+		_, err = b.EditLook(t.Context(), as(ada), Look{Locale: "en"})
 		wants(t, "the look of one", err, nil)
 	})
 }

@@ -87,11 +87,44 @@ func (l *Locale) Number(n int64) string {
 	return sign + s
 }
 
+// ISO is the style of dates and times that is the same in all languages: 2026-03-14,
+// 24 hours (ISO 8601). The empty style is the one of the language.
+const ISO = "iso"
+
+// Dated is l with dates and times in this style. It is the one door to it: whoever
+// writes dates with what it returns obeys the person's choice.
+func (l *Locale) Dated(style string) *Locale {
+	if l.iso == (style == ISO) {
+		return l
+	}
+	other := *l
+	other.iso = style == ISO
+	return &other
+}
+
+// Key names l with its style of dates.
+func (l *Locale) Key() string {
+	if l.iso {
+		return l.ID + " " + ISO
+	}
+	return l.ID
+}
+
 // Date is a day.
-func (l *Locale) Date(t time.Time) string { return l.when("format.date", t) }
+func (l *Locale) Date(t time.Time) string {
+	if l.iso {
+		return t.Format(time.DateOnly)
+	}
+	return l.when("format.date", t)
+}
 
 // DateTime is a minute of a day, in the zone of t.
-func (l *Locale) DateTime(t time.Time) string { return l.when("format.date_time", t) }
+func (l *Locale) DateTime(t time.Time) string {
+	if l.iso {
+		return t.Format("2006-01-02 15:04 MST")
+	}
+	return l.when("format.date_time", t)
+}
 
 func (l *Locale) when(key string, t time.Time) string {
 	return fill(l.words[key].text, func(name string) (string, bool) {

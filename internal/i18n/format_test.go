@@ -2,6 +2,7 @@ package i18n
 
 import (
 	"math"
+	"strings"
 	"testing"
 	"time"
 )
@@ -72,6 +73,30 @@ func TestDirection(t *testing.T) {
 	for id, want := range map[string]string{"en": "ltr", "zh-CN": "ltr", "ar": "rtl", "he-IL": "rtl", "ckb": "rtl"} {
 		if got := (&Locale{ID: id}).Dir(); got != want {
 			t.Errorf("%s: got %s, want %s", id, got, want)
+		}
+	}
+}
+
+// Somebody who wants ISO dates gets them in every text, and the language stays.
+func TestDatesAsISOHasThem(t *testing.T) {
+	at := time.Date(2026, 3, 4, 15, 6, 0, 0, time.UTC)
+	for _, id := range Locales() {
+		usual := For(id)
+		iso := usual.Dated(ISO)
+		if got, want := iso.Date(at), "2026-03-04"; got != want {
+			t.Errorf("%s: the date is %q, want %q", id, got, want)
+		}
+		if got, want := iso.DateTime(at), "2026-03-04 15:06 UTC"; got != want {
+			t.Errorf("%s: the time is %q, want %q", id, got, want)
+		}
+		if got, want := iso.Relative(at.Add(30*24*time.Hour), at), "2026-03-04"; got != want {
+			t.Errorf("%s: a month ago is %q, want %q", id, got, want)
+		}
+		if got := iso.T("passkeys.added", "when", at); !strings.Contains(got, "2026-03-04") {
+			t.Errorf("%s: in a text it is %q", id, got)
+		}
+		if iso.Key() == usual.Key() || usual.Dated("") != usual || iso.Dated("").Key() != usual.Key() || iso.T("frame.save") != usual.T("frame.save") {
+			t.Errorf("%s: the style changes more than dates, or does not go back", id)
 		}
 	}
 }

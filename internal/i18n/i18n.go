@@ -27,6 +27,8 @@ type Locale struct {
 
 	words  map[string]message
 	months []string
+	// iso says that dates are written as ISO 8601 has them.
+	iso bool
 }
 
 // message is a text, or one text for each plural form.

@@ -63,17 +63,18 @@ type Accounts struct {
 	AllowOwnAccountEdit bool `json:"allowOwnAccountEdit"`
 	RequireUserEmail    bool `json:"requireUserEmail"`
 	EmailsVerified      bool `json:"emailsVerified"`
+	AllowAccountDelete  bool `json:"allowAccountDelete"`
 }
 
 // On implements Card.
 func (c Accounts) On(s Settings) Settings {
-	s.AllowOwnAccountEdit, s.RequireUserEmail, s.EmailsVerified = c.AllowOwnAccountEdit, c.RequireUserEmail, c.EmailsVerified
+	s.AllowOwnAccountEdit, s.RequireUserEmail, s.EmailsVerified, s.AllowAccountDelete = c.AllowOwnAccountEdit, c.RequireUserEmail, c.EmailsVerified, c.AllowAccountDelete
 	return s
 }
 
 // Of implements Card.
 func (Accounts) Of(s Settings) Card {
-	return Accounts{s.AllowOwnAccountEdit, s.RequireUserEmail, s.EmailsVerified}
+	return Accounts{s.AllowOwnAccountEdit, s.RequireUserEmail, s.EmailsVerified, s.AllowAccountDelete}
 }
 
 // Details is what people may say about themselves to applications.

@@ -17,6 +17,7 @@ type Settings struct {
 	EmailsVerified      bool   `json:"emailsVerified"` // new and changed addresses start verified
 	DisableAnimations   bool   `json:"disableAnimations"`
 	AllowOwnAccountEdit bool   `json:"allowOwnAccountEdit"`
+	AllowAccountDelete  bool   `json:"allowAccountDelete"` // people may delete their own account
 	AccentColor         string `json:"accentColor"`
 	RequireUserEmail    bool   `json:"requireUserEmail"`
 

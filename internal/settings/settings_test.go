@@ -90,7 +90,7 @@ func TestFacts(t *testing.T) {
 func TestNamesAndDefaultsAreThoseThatScriptsKnow(t *testing.T) {
 	want := map[string]string{
 		"appName": `"Pocket ID"`, "sessionDuration": `60`, "homePageUrl": `"/settings/account"`, "emailsVerified": `false`,
-		"disableAnimations": `false`, "allowOwnAccountEdit": `true`, "allowUserSignups": `"disabled"`, "signupDefaultUserGroupIDs": `[]`,
+		"disableAnimations": `false`, "allowOwnAccountEdit": `true`, "allowAccountDelete": `false`, "allowUserSignups": `"disabled"`, "signupDefaultUserGroupIDs": `[]`,
 		"signupDefaultCustomClaims": `[]`, "accentColor": `"default"`, "requireUserEmail": `true`,
 		"smtpHost": `""`, "smtpPort": `""`, "smtpFrom": `""`, "smtpUser": `""`, "smtpPassword": `null`, "smtpTls": `"none"`, "smtpSkipCertVerify": `false`,
 		"emailLoginNotificationEnabled": `false`, "emailOneTimeAccessAsUnauthenticatedEnabled": `false`, "emailOneTimeAccessAsAdminEnabled": `false`,

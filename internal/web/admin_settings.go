@@ -52,7 +52,7 @@ var settingsCards = []settingsCard{
 	}),
 	cardOf("accounts", "general", func(f url.Values) settings.Accounts {
 		return settings.Accounts{AllowOwnAccountEdit: f.Has("allowOwnAccountEdit"), RequireUserEmail: f.Has("requireUserEmail"),
-			EmailsVerified: f.Has("emailsVerified")}
+			EmailsVerified: f.Has("emailsVerified"), AllowAccountDelete: f.Has("allowAccountDelete")}
 	}),
 	cardOf("details", "general", func(f url.Values) settings.Details {
 		return settings.Details{OwnClaimNames: f["userEditableClaims"]}

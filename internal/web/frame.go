@@ -64,10 +64,27 @@ type Problem struct {
 	Code, Field string
 }
 
-// An Avatar is what stands for somebody without a picture.
+// An Avatar is what stands for somebody.
 type Avatar struct {
+	// Picture is the address of theirs; "" is that there is none, and letters are shown.
+	Picture  string
 	Initials string
 	Hue      int // 1 to 5, always the same for the same person
+}
+
+// badgeOf is what stands for u.
+func badgeOf(u *directory.User) Avatar {
+	a := avatarOf(u.Name(), u.ID)
+	if u.PictureID != "" {
+		a.Picture = picturePath(u)
+	}
+	return a
+}
+
+// picturePath is the address of the picture of u, which it may be kept under for ever:
+// another picture has another one.
+func picturePath(u *directory.User) string {
+	return "/api/users/" + url.PathEscape(u.ID) + "/profile-picture.png?v=" + url.QueryEscape(u.PictureID)
 }
 
 // avatarOf takes the first letters of the first and last word of a name.
@@ -98,11 +115,11 @@ func (f *Frame) Err(field string) string {
 
 // words is the language to answer r in.
 func (x *Web) words(r *http.Request) *i18n.Locale {
-	user := ""
+	var user directory.User
 	if v, ok := signin.From(r.Context()); ok {
-		user = v.User.Locale
+		user = v.User
 	}
-	return i18n.For(edge.Locale(r, user))
+	return i18n.For(edge.Locale(r, user.Locale)).Dated(user.Dates)
 }
 
 // framed is any struct that embeds Frame.
@@ -122,7 +139,7 @@ func (x *Web) render(w http.ResponseWriter, r *http.Request, name string, status
 	if f.words == nil {
 		f.words = x.words(r)
 	}
-	set, err := x.sets.of(f.words.ID)
+	set, err := x.sets.of(f.words)
 	if err != nil {
 		return err
 	}
@@ -170,7 +187,7 @@ func (x *Web) fill(w http.ResponseWriter, r *http.Request, f *Frame) error {
 }
 
 func meOf(u directory.User) *Me {
-	return &Me{Name: u.Name(), Username: u.Username, Email: u.Email, Admin: u.Admin, Badge: avatarOf(u.Name(), u.ID)}
+	return &Me{Name: u.Name(), Username: u.Username, Email: u.Email, Admin: u.Admin, Badge: badgeOf(&u)}
 }
 
 // problem is the fault of a form that is shown again, or nil when err is nothing that

@@ -75,7 +75,9 @@ func (x *Web) setLanguage(w http.ResponseWriter, r *http.Request) error {
 	}
 	id := i18n.For(form.Get("locale")).ID
 	if v, ok := signin.From(r.Context()); ok {
-		if _, err := x.directory.EditLook(r.Context(), actor(r), id, v.User.Theme); err != nil {
+		look := v.User.Look()
+		look.Locale = id
+		if _, err := x.directory.EditLook(r.Context(), actor(r), look); err != nil {
 			return err
 		}
 	}

@@ -99,7 +99,7 @@ func (x *Web) lookSave(w http.ResponseWriter, r *http.Request) error {
 		return err
 	}
 	locale, theme := i18n.For(form.Get("locale")).ID, form.Get("theme")
-	if _, err := x.directory.EditLook(r.Context(), actor(r), locale, theme); err != nil {
+	if _, err := x.directory.EditLook(r.Context(), actor(r), directory.Look{Locale: locale, Theme: theme, Dates: form.Get("dates")}); err != nil {
 		if fault.Of(err).Kind == fault.Invalid {
 			return edge.ErrNotFound // no page of ours sends this
 		}

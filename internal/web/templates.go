@@ -82,7 +82,7 @@ var pages = map[string]kind{
 	"user-signout":   {"house", userSignOutPage{}},
 }
 
-// sets holds one set of templates for each locale, made when it is first needed.
+// sets holds one set of templates for each locale and style of dates, made when it is first needed.
 type sets struct {
 	asset func(string) string
 	mu    sync.Mutex
@@ -93,13 +93,13 @@ type sets struct {
 // A page is rendered by itself and then put into its layout, so that the layouts are
 // there once and not once for each page, which would be most of the memory of an idle
 // process.
-func (s *sets) of(locale string) (*template.Template, error) {
+func (s *sets) of(words *i18n.Locale) (*template.Template, error) {
 	s.mu.Lock()
 	defer s.mu.Unlock()
-	if set, ok := s.m[locale]; ok {
+	if set, ok := s.m[words.Key()]; ok {
 		return set, nil
 	}
-	set, err := template.New("").Funcs(functions(i18n.For(locale), s.asset)).ParseFS(ui, "ui/*.html")
+	set, err := template.New("").Funcs(functions(words, s.asset)).ParseFS(ui, "ui/*.html")
 	if err != nil {
 		return nil, err
 	}
@@ -115,7 +115,7 @@ func (s *sets) of(locale string) (*template.Template, error) {
 	if s.m == nil {
 		s.m = map[string]*template.Template{}
 	}
-	s.m[locale] = set
+	s.m[words.Key()] = set
 	return set, nil
 }
 

@@ -35,7 +35,7 @@ func everyTemplate(t *testing.T) map[string]string {
 func TestEveryTemplateFitsItsPage(t *testing.T) {
 	for _, locale := range i18n.Locales() {
 		s := sets{asset: func(name string) string { return "/assets/x/" + name }}
-		set, err := s.of(locale)
+		set, err := s.of(i18n.For(locale))
 		if err != nil {
 			t.Fatal(err)
 		}

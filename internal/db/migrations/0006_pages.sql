@@ -1,5 +1,8 @@
 -- What the finished pages need: pictures, API keys, and work that takes longer than a request.
 
+-- how dates and times are written for somebody; NULL is the way of the language
+ALTER TABLE users ADD COLUMN dates TEXT;
+
 -- pictures and logos, one row for each picture of an object
 CREATE TABLE images (
     kind       TEXT NOT NULL,
