@@ -35,17 +35,23 @@ type Signer struct {
 // longer than most tests.
 var rsaKey = sync.OnceValues(func() (*rsa.PrivateKey, error) { return rsa.GenerateKey(rand.Reader, 2048) })
 
-// NewSigner makes a key for RS256, PS256, ES256 or EdDSA.
+// curves are those of the ES algorithms, and hashes those of all that hash.
+var (
+	curves = map[jose.Alg]elliptic.Curve{jose.ES256: elliptic.P256(), "ES384": elliptic.P384(), "ES512": elliptic.P521()}
+	hashes = map[string]crypto.Hash{"256": crypto.SHA256, "384": crypto.SHA384, "512": crypto.SHA512}
+)
+
+// NewSigner makes a key for one of the RS, PS and ES algorithms, or for EdDSA.
 func NewSigner(t testing.TB, alg jose.Alg, kid string) *Signer {
 	t.Helper()
 	s := &Signer{Alg: alg, KeyID: kid, t: t}
 	var err error
-	switch alg {
-	case jose.RS256, jose.PS256:
+	switch {
+	case alg[:2] == "RS" || alg[:2] == "PS":
 		s.private, err = rsaKey()
-	case jose.ES256:
-		s.private, err = ecdsa.GenerateKey(elliptic.P256(), rand.Reader)
-	case jose.EdDSA:
+	case curves[alg] != nil:
+		s.private, err = ecdsa.GenerateKey(curves[alg], rand.Reader)
+	case alg == jose.EdDSA:
 		_, s.private, err = ed25519.GenerateKey(rand.Reader)
 	default:
 		t.Fatalf("no signer for %s", alg)
@@ -66,13 +72,14 @@ func (s *Signer) JWK() map[string]any {
 		set("n", public.N.Bytes())
 		set("e", big.NewInt(int64(public.E)).Bytes())
 	case *ecdsa.PublicKey:
-		k["kty"], k["crv"] = "EC", "P-256"
+		k["kty"], k["crv"] = "EC", public.Curve.Params().Name
 		point, err := public.Bytes()
 		if err != nil {
 			s.t.Fatal(err)
 		}
-		set("x", point[1:33])
-		set("y", point[33:])
+		size := (len(point) - 1) / 2
+		set("x", point[1:1+size])
+		set("y", point[1+size:])
 	case ed25519.PublicKey:
 		k["kty"], k["crv"] = "OKP", "Ed25519"
 		set("x", public)
@@ -108,22 +115,25 @@ func (s *Signer) signature(input string) []byte {
 	if s.Alg == jose.EdDSA {
 		return ed25519.Sign(s.private.(ed25519.PrivateKey), []byte(input))
 	}
-	h := crypto.SHA256.New()
+	hash := hashes[string(s.Alg[2:])]
+	h := hash.New()
 	h.Write([]byte(input))
 	digest := h.Sum(nil)
 	var out []byte
 	var err error
-	switch s.Alg {
-	case jose.RS256:
-		out, err = rsa.SignPKCS1v15(rand.Reader, s.private.(*rsa.PrivateKey), crypto.SHA256, digest)
-	case jose.PS256:
-		out, err = rsa.SignPSS(rand.Reader, s.private.(*rsa.PrivateKey), crypto.SHA256, digest, &rsa.PSSOptions{SaltLength: rsa.PSSSaltLengthEqualsHash})
-	case jose.ES256:
+	switch s.Alg[:2] {
+	case "RS":
+		out, err = rsa.SignPKCS1v15(rand.Reader, s.private.(*rsa.PrivateKey), hash, digest)
+	case "PS":
+		out, err = rsa.SignPSS(rand.Reader, s.private.(*rsa.PrivateKey), hash, digest, &rsa.PSSOptions{SaltLength: rsa.PSSSaltLengthEqualsHash})
+	case "ES":
+		key := s.private.(*ecdsa.PrivateKey)
 		var r, z *big.Int
-		if r, z, err = ecdsa.Sign(rand.Reader, s.private.(*ecdsa.PrivateKey), digest); err == nil {
-			out = make([]byte, 64)
-			r.FillBytes(out[:32])
-			z.FillBytes(out[32:])
+		if r, z, err = ecdsa.Sign(rand.Reader, key, digest); err == nil {
+			size := (key.Params().BitSize + 7) / 8 // of each half (RFC 7518 §3.4)
+			out = make([]byte, 2*size)
+			r.FillBytes(out[:size])
+			z.FillBytes(out[size:])
 		}
 	}
 	if err != nil {
