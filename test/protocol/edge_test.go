@@ -256,6 +256,9 @@ func TestWhatIsNotThere(t *testing.T) {
 				if html := strings.HasPrefix(a.Header.Get("Content-Type"), "text/html"); html != (r.surface == "page") {
 					t.Errorf("%s %s: %s", method, r.path, a.Header.Get("Content-Type"))
 				}
+				if r.surface == "oauth" || r.surface == "bearer" {
+					jsonError(t, method+" "+r.path, a, http.StatusMethodNotAllowed, "invalid_request")
+				}
 				dressed(t, method+" "+r.path, a)
 			}
 			if r.method == http.MethodPost {
@@ -263,6 +266,9 @@ func TestWhatIsNotThere(t *testing.T) {
 					a := program.Ask("POST", r.address(), strings.Repeat("x", 4<<20), "Content-Type", media, "Origin", apptest.URL)
 					if html := strings.HasPrefix(a.Header.Get("Content-Type"), "text/html"); a.Status != http.StatusRequestEntityTooLarge || html != (r.surface == "page") {
 						t.Errorf("four megabytes to %s: %d %s", r.path, a.Status, a.Header.Get("Content-Type"))
+					}
+					if r.surface == "oauth" || r.surface == "bearer" {
+						jsonError(t, "four megabytes to "+r.path, a, http.StatusRequestEntityTooLarge, "invalid_request")
 					}
 				}
 			}

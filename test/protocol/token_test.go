@@ -226,6 +226,11 @@ func TestTokenEndpointAnswersProgramsOnly_RFC6749_3_2(t *testing.T) { // threats
 		if a.Header.Get("Retry-After") == "" {
 			t.Error("too many requests are not told when to come again")
 		}
+		for _, r := range routes(t) { // they share one bucket
+			if r.surface == "oauth" && r.method == http.MethodPost {
+				jsonError(t, "too many at "+r.path, program.Post(r.address(), nil), 429, "temporarily_unavailable")
+			}
+		}
 	})
 }
 
