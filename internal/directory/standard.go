@@ -2,7 +2,6 @@ package directory
 
 import (
 	"context"
-	_ "embed" // zones
 	"net/url"
 	"regexp"
 	"slices"
@@ -239,26 +238,6 @@ func birthdate(field, typed string) (string, error) {
 	}
 	if at, err := time.Parse(time.DateOnly, day); err != nil || at.Year() == 0 {
 		return "", ErrBirthdate.At(field)
-	}
-	return typed, nil
-}
-
-// zones are the names of the time zones of the tz database, one a line, sorted. Only the
-// names are of use here, so the rules are not brought along.
-//
-//go:embed zones.txt
-var zones string
-
-// Zones are the names of the time zones that a claim can have, sorted.
-func Zones() []string { return strings.Fields(zones) }
-
-func zone(field, typed string) (string, error) {
-	typed = strings.TrimSpace(typed)
-	if typed == "" {
-		return "", nil
-	}
-	if _, known := slices.BinarySearch(Zones(), typed); !known {
-		return "", ErrZoneUnknown.At(field)
 	}
 	return typed, nil
 }

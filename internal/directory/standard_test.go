@@ -1,9 +1,6 @@
 package directory
 
 import (
-	"archive/zip"
-	"os/exec"
-	"path/filepath"
 	"slices"
 	"strings"
 	"testing"
@@ -132,26 +129,6 @@ func TestFieldsHaveTheClaimsOfTheSettings(t *testing.T) {
 	}
 	if !slices.Equal(claims, settings.PersonalClaims) {
 		t.Errorf("the fields have %v, the settings %v", claims, settings.PersonalClaims)
-	}
-}
-
-// The list of zones is that of the Go release that builds us. When it fails, write the
-// names of lib/time/zoneinfo.zip into zones.txt, without Factory.
-func TestZonesAreThoseOfTheTimeZoneDatabase(t *testing.T) {
-	root, err := exec.Command("go", "env", "GOROOT").Output()
-	must(t, err)
-	z, err := zip.OpenReader(filepath.Join(strings.TrimSpace(string(root)), "lib", "time", "zoneinfo.zip"))
-	must(t, err)
-	defer z.Close()
-	var want []string
-	for _, f := range z.File {
-		if !strings.HasSuffix(f.Name, "/") && f.Name != "Factory" {
-			want = append(want, f.Name)
-		}
-	}
-	slices.Sort(want)
-	if !slices.Equal(Zones(), want) {
-		t.Errorf("zones.txt has %d names, the database %d", len(Zones()), len(want))
 	}
 }
 
