@@ -86,6 +86,8 @@ var (
 	UserExpired       = declare(ofPeople, "user.expired")
 	UserPurged        = declare(ofPeople, "user.purged")
 	UserNamesReleased = declare(ofPeople, "user.names_released")
+	BatchStarted      = declare(ofPeople, "users.batch_started")
+	BatchStopped      = declare(ofPeople, "users.batch_stopped")
 
 	GroupCreated       = declare(ofGroups, "group.created")
 	GroupEdited        = declare(ofGroups, "group.edited")

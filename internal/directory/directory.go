@@ -36,6 +36,8 @@ func New(d *db.DB) *Directory { return &Directory{db: d} }
 func (d *Directory) Work(r *jobs.Runner) {
 	r.Handle("user.purge", func(ctx context.Context, id string) error { return d.Purge(ctx, id) })
 	r.Handle("user.expire", func(ctx context.Context, id string) error { return d.expire(ctx, id) })
+	r.HandleApart("user.batch", jobs.Lane{AtOnce: 1, Waits: batchWaits}, func(ctx context.Context, id string) error { return d.workBatch(ctx, id) })
+	r.Purge("batches of users", purgeBatches)
 }
 
 // Explain turns the collision of a name that was taken in the meantime into

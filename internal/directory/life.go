@@ -54,42 +54,47 @@ func mayGo(tx *db.Tx, by audit.Actor, u *User) error {
 // Disable keeps users out from now on: what they have open is dead, and stays
 // dead when they are enabled again. It is all of them or none.
 func (d *Directory) Disable(ctx context.Context, by audit.Actor, ids ...string) error {
-	return d.changeAll(ctx, by, ids, audit.UserDisabled, func(tx *db.Tx, u *User) error {
-		if !u.DisabledAt.IsZero() {
-			return nil
-		}
-		if err := mayGo(tx, by, u); err != nil {
-			return err
-		}
-		u.DisabledAt, u.ValidFrom = tx.Now(), tx.Now()
+	return d.changeAll(ctx, by, ids, audit.UserDisabled, func(tx *db.Tx, u *User) error { return disable(tx, by, u) })
+}
+
+func disable(tx *db.Tx, by audit.Actor, u *User) error {
+	if !u.DisabledAt.IsZero() {
 		return nil
-	})
+	}
+	if err := mayGo(tx, by, u); err != nil {
+		return err
+	}
+	u.DisabledAt, u.ValidFrom = tx.Now(), tx.Now()
+	return nil
 }
 
 // Enable lets disabled users in again. It revives nothing: they sign in anew.
 func (d *Directory) Enable(ctx context.Context, by audit.Actor, ids ...string) error {
-	return d.changeAll(ctx, by, ids, audit.UserEnabled, func(tx *db.Tx, u *User) error {
-		if u.DisabledAt.IsZero() {
-			return nil
-		}
+	return d.changeAll(ctx, by, ids, audit.UserEnabled, enable)
+}
+
+func enable(tx *db.Tx, u *User) error {
+	if !u.DisabledAt.IsZero() {
 		u.DisabledAt, u.ValidFrom = time.Time{}, tx.Now()
-		return nil
-	})
+	}
+	return nil
 }
 
 // Delete takes accounts away, all of them or none. What is left for a while is
 // a tombstone that keeps the name and the address from being given to somebody
 // else, who would inherit accounts at clients with them.
 func (d *Directory) Delete(ctx context.Context, by audit.Actor, ids ...string) error {
-	return d.changeAll(ctx, by, ids, audit.UserDeleted, func(tx *db.Tx, u *User) error {
-		if err := mayGo(tx, by, u); err != nil {
-			return err
-		}
-		u.DeletedAt, u.ValidFrom = tx.Now(), tx.Now()
-		tx.Do(`DELETE FROM user_words WHERE user_id = $1`, u.ID)
-		jobs.AddAt(tx, "user.purge", u.ID, tx.Now().Add(purgeAfter))
-		return leaveGroups(tx, u.ID)
-	})
+	return d.changeAll(ctx, by, ids, audit.UserDeleted, func(tx *db.Tx, u *User) error { return remove(tx, by, u) })
+}
+
+func remove(tx *db.Tx, by audit.Actor, u *User) error {
+	if err := mayGo(tx, by, u); err != nil {
+		return err
+	}
+	u.DeletedAt, u.ValidFrom = tx.Now(), tx.Now()
+	tx.Do(`DELETE FROM user_words WHERE user_id = $1`, u.ID)
+	jobs.AddAt(tx, "user.purge", u.ID, tx.Now().Add(purgeAfter))
+	return leaveGroups(tx, u.ID)
 }
 
 // changeAll is change for each of some users, in one transaction.

@@ -144,6 +144,17 @@ func TouchSignIn(tx *db.Tx, id string) (User, error) {
 	return User{}, cmp.Or(u.Active(tx.Now()), error(ErrNoUser))
 }
 
+// GainPasskey notes that the user with this id has one more passkey. The list of people
+// asks for it; the passkeys themselves are not ours.
+func GainPasskey(tx *db.Tx, id string) {
+	tx.Do(`UPDATE users SET passkeys = passkeys + 1 WHERE id = $1`, id)
+}
+
+// LosePasskey notes that the user with this id has one passkey less.
+func LosePasskey(tx *db.Tx, id string) {
+	tx.Do(`UPDATE users SET passkeys = passkeys - 1 WHERE id = $1 AND passkeys > 0`, id)
+}
+
 // Invalidate ends everything that the user with this id has open: sessions and
 // grants up to now are dead from here on, and those who keep them hear
 // "user.changed".

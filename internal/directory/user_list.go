@@ -19,7 +19,9 @@ type UserFilter struct {
 	Search string
 	Role   Role
 	State  State
-	Sort   UserSort
+	// Group is the id of a group whose members are meant; "" does not ask.
+	Group string
+	Sort  UserSort
 	// After is Next of the page before.
 	After string
 	// Limit is how many to return: 1 to MaxUsers; 0 is 50.
@@ -40,8 +42,9 @@ const (
 	RoleAdmin Role = "admin"
 	RoleUser  Role = "user"
 
-	StateActive   State = "active"
-	StateNew      State = "new" // may come in and never has
+	StateActive   State = "active"  // may come in, and has a passkey to do so again
+	StateKeyless  State = "keyless" // may come in, has done so, and has no passkey
+	StateNew      State = "new"     // may come in and never has
 	StateDisabled State = "disabled"
 	StateExpired  State = "expired"
 	StateDeleted  State = "deleted" // whose names are still reserved
@@ -71,6 +74,7 @@ type UserRow struct {
 	// Groups are the names of the first few groups, GroupCount says how many there are.
 	Groups     []string
 	GroupCount int
+	Passkeys   int // how many they have
 
 	groups string // Groups, one a line
 }
@@ -87,7 +91,7 @@ type UserPage struct {
 func (r *UserRow) fields() []any {
 	return []any{&r.ID, &r.Username, db.Text(&r.Email), &r.FirstName, &r.LastName, &r.DisplayName, &r.Admin, db.Text(&r.LDAPID),
 		db.Time(&r.CreatedAt), db.Time(&r.LastSignInAt), db.Time(&r.ExpiresAt), db.Time(&r.DisabledAt), db.Time(&r.DeletedAt),
-		&r.GroupCount, db.Text(&r.groups)}
+		&r.Passkeys, &r.GroupCount, db.Text(&r.groups)}
 }
 
 // Name is what to call r on a page.
@@ -108,6 +112,8 @@ func (r *UserRow) State(now time.Time) State {
 		return StateExpired
 	case r.LastSignInAt.IsZero():
 		return StateNew
+	case r.Passkeys == 0:
+		return StateKeyless
 	}
 	return StateActive
 }
@@ -151,7 +157,7 @@ func (f UserFilter) Known() UserFilter {
 		f.Sort = UserSorts[0]
 	}
 	switch f.State {
-	case StateActive, StateNew, StateDisabled, StateExpired, StateDeleted:
+	case StateActive, StateKeyless, StateNew, StateDisabled, StateExpired, StateDeleted:
 	default:
 		f.State = ""
 	}
@@ -173,6 +179,7 @@ type userQuery struct {
 	limit   int
 	state   State
 	role    Role
+	group   string
 	terms   []string
 	afterID string
 	after   any // the key of the last row of the page before
@@ -181,7 +188,7 @@ type userQuery struct {
 
 func (f UserFilter) query(now time.Time) userQuery {
 	f = f.Known()
-	q := userQuery{limit: rows(f.Limit), terms: longestFirst(terms(f.Search)), state: f.State, role: f.Role, now: now.UnixMicro(),
+	q := userQuery{limit: rows(f.Limit), terms: longestFirst(terms(f.Search)), state: f.State, role: f.Role, group: f.Group, now: now.UnixMicro(),
 		sorting: sortings[UserSort(f.Sort.Name())], down: f.Sort.Down()}
 	if id, key, ok := cursor(f.After); ok && len(f.After) <= maxCursor {
 		if !q.numbers {
@@ -214,7 +221,7 @@ func (d *Directory) Users(ctx context.Context, by audit.Actor, filter UserFilter
 	err := d.db.Read(ctx, func(tx *db.Tx) (err error) {
 		q := filter.query(tx.Now())
 		page = UserPage{}
-		if page.Total, err = q.count(tx); err != nil || page.Total == 0 {
+		if page.Total, err = q.count(tx, MaxCount); err != nil || page.Total == 0 {
 			return err
 		}
 		found, err := q.find(tx, page.Total)
@@ -252,7 +259,9 @@ func (s *statement) begins(column, term string) string {
 func (q *userQuery) filter(s *statement) {
 	switch q.state {
 	case StateActive:
-		s.WriteString(` AND disabled_at IS NULL AND (expires_at IS NULL OR expires_at > ` + s.mark(q.now) + `) AND COALESCE(last_sign_in_at, 0) > 0`)
+		s.WriteString(` AND disabled_at IS NULL AND (expires_at IS NULL OR expires_at > ` + s.mark(q.now) + `) AND COALESCE(last_sign_in_at, 0) > 0 AND passkeys > 0`)
+	case StateKeyless:
+		s.WriteString(` AND passkeys = 0 AND disabled_at IS NULL AND (expires_at IS NULL OR expires_at > ` + s.mark(q.now) + `) AND COALESCE(last_sign_in_at, 0) > 0`)
 	case StateDisabled:
 		s.WriteString(` AND disabled_at IS NOT NULL`)
 	case StateExpired:
@@ -268,7 +277,14 @@ func (q *userQuery) filter(s *statement) {
 	}
 }
 
-func (q *userQuery) filtered() bool { return q.state != "" || q.role != "" }
+func (q *userQuery) filtered() bool { return q.state != "" || q.role != "" || q.group != "" }
+
+// member is the condition that the user with an id is in the group that q asks for.
+func (q *userQuery) member(s *statement, id string) {
+	if q.group != "" {
+		s.WriteString(` AND EXISTS (SELECT 1 FROM user_group_members m WHERE m.group_id = ` + s.mark(q.group) + ` AND m.user_id = ` + id + `)`)
+	}
+}
 
 // person is who is in the list of people at all, and tombstone who is in that of the
 // deleted. Their indexes have the same condition.
@@ -283,9 +299,13 @@ func (q *userQuery) candidates(s *statement, joined bool) {
 	case q.state == StateDeleted: // who has no words any more
 		s.WriteString(` FROM users WHERE ` + tombstone)
 		q.filter(s)
+		q.member(s, `users.id`)
 		for _, t := range q.terms {
 			s.WriteString(` AND (` + s.begins(`username_key`, t) + ` OR ` + s.begins(`email_key`, t) + `)`)
 		}
+	case len(q.terms) == 0 && q.group != "":
+		s.WriteString(` FROM user_group_members m CROSS JOIN users WHERE users.id = m.user_id AND m.group_id = ` + s.mark(q.group) + ` AND ` + person)
+		q.filter(s)
 	case len(q.terms) == 0:
 		s.WriteString(` FROM users WHERE ` + person)
 		q.filter(s)
@@ -300,6 +320,7 @@ func (q *userQuery) candidates(s *statement, joined bool) {
 		if joined || q.filtered() {
 			s.WriteString(` AND users.id = w.user_id`)
 			q.filter(s)
+			q.member(s, `w.user_id`)
 		}
 	}
 }
@@ -311,11 +332,12 @@ func (q *userQuery) words(s *statement, id string, terms []string) {
 	}
 }
 
-func (q *userQuery) count(tx *db.Tx) (n int, err error) {
+// count counts everybody whom q means, up to limit.
+func (q *userQuery) count(tx *db.Tx, limit int) (n int, err error) {
 	s := statement{}
 	s.WriteString(`SELECT count(*) FROM (SELECT 1`)
 	q.candidates(&s, false)
-	s.WriteString(` LIMIT ` + strconv.Itoa(MaxCount) + `) AS counted`)
+	s.WriteString(` LIMIT ` + strconv.Itoa(limit) + `) AS counted`)
 	err = tx.One([]any{&n}, s.String(), s.args...)
 	return n, err
 }
@@ -350,11 +372,12 @@ var (
 // walk goes along the index of the order, but not far.
 func (q *userQuery) walk(tx *db.Tx, along int) ([]foundUser, error) {
 	s := statement{}
-	s.WriteString(`SELECT id, CAST(key AS TEXT) FROM (SELECT id, ` + q.key + ` AS key, admin, disabled_at, expires_at, last_sign_in_at
+	s.WriteString(`SELECT id, CAST(key AS TEXT) FROM (SELECT id, ` + q.key + ` AS key, admin, disabled_at, expires_at, last_sign_in_at, passkeys
 		FROM users WHERE ` + person)
 	q.page(&s, q.key, `id`, along)
 	s.WriteString(`) AS walk WHERE TRUE`)
 	q.filter(&s)
+	q.member(&s, `walk.id`)
 	q.words(&s, `walk.id`, q.terms)
 	s.WriteString(` LIMIT ` + strconv.Itoa(q.limit+1))
 	return db.All(tx, (*foundUser).fields, s.String(), s.args...)
@@ -402,7 +425,7 @@ func userRows(tx *db.Tx, found []foundUser) ([]UserRow, error) {
 	}
 	read, err := db.All(tx, (*UserRow).fields, `
 		SELECT id, username, email, first_name, last_name, display_name, admin, ldap_id, created_at, last_sign_in_at,
-			expires_at, disabled_at, deleted_at,
+			expires_at, disabled_at, deleted_at, passkeys,
 			(SELECT count(*) FROM user_group_members m WHERE m.user_id = users.id),
 			(SELECT string_agg(name, `+"$"+strconv.Itoa(len(args)+1)+` ORDER BY key) FROM (
 				SELECT COALESCE(NULLIF(g.friendly_name, ''), g.name) AS name, g.name_key AS key FROM user_groups g

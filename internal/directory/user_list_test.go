@@ -16,13 +16,20 @@ import (
 
 // inList is what the list must say of a user, worked out without a database.
 func inList(u *User, f UserFilter, now time.Time) bool {
+	if f.Group != "" && (f.Group == "group-9" || !strings.HasSuffix(u.ID, f.Group[len(f.Group)-1:]) || !u.DeletedAt.IsZero()) {
+		return false
+	}
 	if u.Kind != "person" || u.DeletedAt.IsZero() != (f.State != StateDeleted) {
 		return false
 	}
 	active := u.Active(now)
 	switch f.State {
 	case StateActive:
-		if active != nil || u.LastSignInAt.IsZero() {
+		if active != nil || u.LastSignInAt.IsZero() || keyless(u) {
+			return false
+		}
+	case StateKeyless:
+		if active != nil || u.LastSignInAt.IsZero() || !keyless(u) {
 			return false
 		}
 	case StateDisabled:
@@ -52,6 +59,9 @@ func inList(u *User, f UserFilter, now time.Time) bool {
 	}
 	return true
 }
+
+// keyless says who has no passkey in the lists of these tests.
+func keyless(u *User) bool { return strings.Contains("147", u.ID[len(u.ID)-1:]) }
 
 // before is how the list orders two users.
 func before(a, b *User, by UserSort) int {
@@ -89,6 +99,10 @@ func TestUsersAreListed(t *testing.T) {
 		now := time.Now().UTC()
 		b.write(func(tx *db.Tx) error {
 			now = tx.Now()
+			for _, end := range []string{"2", "4", "6", "9"} { // nobody is in the last one
+				tx.Do(`INSERT INTO user_groups (id, name, name_key, friendly_name, friendly_key, claims, created_at, updated_at)
+					VALUES ($1, $1, $1, $1, $1, '{}', 1, 1)`, "group-"+end)
+			}
 			for i := range 150 {
 				u := User{ID: fmt.Sprintf("%08d-0000-4000-8000-%012d", random.IntN(1e8), i), Kind: "person", Username: fmt.Sprintf("%s%d", pick("ada lov x ann"), i),
 					FirstName: pick("Ada Ann Árpád Lovisa 李 Élise"), LastName: pick("Lovelace Turing Okafor Weber-Hohenstaufen 伟 A"), Claims: map[string]any{},
@@ -113,6 +127,12 @@ func TestUsersAreListed(t *testing.T) {
 					u.Kind = "service"
 				}
 				insertUser(tx, &u)
+				if !keyless(&u) {
+					GainPasskey(tx, u.ID)
+				}
+				if end := u.ID[len(u.ID)-1:]; u.DeletedAt.IsZero() && strings.Contains("246", end) {
+					tx.Do(`INSERT INTO user_group_members (group_id, user_id, added_at) VALUES ($1, $2, 1)`, "group-"+end, u.ID)
+				}
 				all = append(all, &u)
 			}
 			return nil
@@ -121,9 +141,12 @@ func TestUsersAreListed(t *testing.T) {
 		for _, way := range [][2]int{{200, 2000}, {0, 2000}, {0, 9}} {
 			manyUsers, walkAlong = way[0], way[1]
 			for n := range 120 {
-				f := UserFilter{Role: Role(pick("admin user - -")), State: State(pick("active disabled expired new deleted - -")),
+				f := UserFilter{Role: Role(pick("admin user - -")), State: State(pick("active keyless disabled expired new deleted - -")),
 					Sort:  UserSort(pick("name username email created seen -name -username -email -created -seen - nonsense")),
 					Limit: 1 + random.IntN(30)}
+				if n%5 == 0 {
+					f.Group = pick("group-2 group-4 group-6 group-9")
+				}
 				if n%2 > 0 {
 					f.Search = pick("a ada AD lov 伟 Arpad ÁRPÁD élise e 'x hohen %")
 				}

@@ -222,6 +222,7 @@ func addPasskey(tx *db.Tx, by audit.Actor, userID string, p Passkey) (Passkey, e
 	p.ID, p.UserID, p.CreatedAt = secret.ID(), userID, tx.Now()
 	p.Name = newName(p.Model(), have)
 	tx.Do(`INSERT INTO passkeys (`+passkeyColumns+`) VALUES (`+db.Marks(passkeyColumnCount)+`)`, p.fields()...)
+	directory.GainPasskey(tx, userID)
 	audit.Record(tx, by, audit.Event{Name: audit.PasskeyAdded, Object: p.object(), User: userID,
 		Data: map[string]any{"passkeyName": p.Name, "aaguid": p.AAGUID, "algorithm": p.Algorithm, "synced": p.BackupEligible}})
 	return p, nil
@@ -415,6 +416,7 @@ func (s *SignIn) RemovePasskey(ctx context.Context, v Visitor, id string) error 
 
 func removePasskey(tx *db.Tx, by audit.Actor, p *Passkey) {
 	tx.Do(`DELETE FROM passkeys WHERE id = $1`, p.ID)
+	directory.LosePasskey(tx, p.UserID)
 	audit.Record(tx, by, audit.Event{Name: audit.PasskeyRemoved, Object: p.object(), User: p.UserID,
 		Before: map[string]any{"name": p.Name, "created_at": p.CreatedAt, "synced": p.BackupEligible},
 		Data:   map[string]any{"passkeyName": p.Name}})

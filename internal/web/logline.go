@@ -68,6 +68,7 @@ var marks = map[audit.Name]mark{
 
 	audit.AccountCreated: {"plus", ""}, audit.UserEdited: {"user", ""}, audit.UserProfileEdited: {"id", ""}, audit.UserLookEdited: {"drop", ""},
 	audit.UserClaimsEdited: {"code", ""}, audit.UserGroupsEdited: {"users", ""}, audit.UserSignedOut: {"signout", "warn"},
+	audit.BatchStarted: {"users", ""}, audit.BatchStopped: {"stop", ""},
 	audit.UserDisabled: {"stop", "warn"}, audit.UserEnabled: {"check", "ok"}, audit.UserDeleted: {"trash", "bad"},
 	audit.UserExpired: {"clock", "warn"}, audit.UserPurged: {"trash", ""}, audit.UserNamesReleased: {"user", ""},
 

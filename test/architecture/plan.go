@@ -120,6 +120,8 @@ var House = Plan{
 
 		"users":              "directory",
 		"user_words":         "directory",
+		"user_batches":       "directory",
+		"user_batch_rows":    "directory",
 		"user_groups":        "directory",
 		"user_group_members": "directory",
 

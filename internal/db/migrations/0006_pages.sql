@@ -29,3 +29,39 @@ CREATE TABLE api_keys (
     last_used_at BIGINT
 );
 CREATE INDEX api_keys_user ON api_keys (user_id, created_at);
+
+-- directory: how many passkeys somebody has, so that a list can ask for it, and the list of those who have none
+ALTER TABLE users ADD COLUMN passkeys BIGINT NOT NULL DEFAULT 0;
+UPDATE users SET passkeys = (SELECT count(*) FROM passkeys p WHERE p.user_id = users.id);
+DROP INDEX users_people;
+CREATE INDEX users_people ON users (disabled_at, expires_at, COALESCE(last_sign_in_at, 0), passkeys, admin, id)
+    WHERE deleted_at IS NULL AND kind = 'person';
+CREATE INDEX users_keyless ON users (disabled_at, expires_at, COALESCE(last_sign_in_at, 0), admin, id)
+    WHERE passkeys = 0 AND deleted_at IS NULL AND kind = 'person';
+
+-- directory: a deed that is done to many people, a few at a time, and goes on when the page is left
+CREATE TABLE user_batches (
+    id         TEXT PRIMARY KEY,
+    deed       TEXT NOT NULL,
+    group_id   TEXT,
+    group_name TEXT NOT NULL DEFAULT '',
+    actor      TEXT NOT NULL,
+    total      BIGINT NOT NULL DEFAULT 0,
+    changed    BIGINT NOT NULL DEFAULT 0,
+    unchanged  BIGINT NOT NULL DEFAULT 0,
+    refused    BIGINT NOT NULL DEFAULT 0,
+    stopped    TEXT NOT NULL DEFAULT '',
+    undoes     TEXT,
+    undone_by  TEXT,
+    created_at BIGINT NOT NULL,
+    ended_at   BIGINT
+);
+CREATE INDEX user_batches_created ON user_batches (created_at, id);
+CREATE INDEX user_batches_open ON user_batches (created_at, id) WHERE ended_at IS NULL;
+CREATE TABLE user_batch_rows (
+    batch_id TEXT NOT NULL REFERENCES user_batches (id) ON DELETE CASCADE,
+    user_id  TEXT NOT NULL,
+    state    TEXT NOT NULL DEFAULT '',
+    PRIMARY KEY (batch_id, user_id)
+);
+CREATE INDEX user_batch_rows_state ON user_batch_rows (batch_id, state, user_id);
