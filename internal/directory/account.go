@@ -1,6 +1,7 @@
 package directory
 
 import (
+	"cmp"
 	"context"
 	"errors"
 	"reflect"
@@ -54,7 +55,7 @@ type NewUser struct {
 // s, or the first fault of n. What only the rows know, whether a name is
 // taken, it does not say.
 func (n NewUser) Check(s settings.Settings) (u User, err error) {
-	u = User{ID: strings.ToLower(n.ID), Kind: "person", EmailVerified: n.EmailVerified, Admin: n.Admin, Locale: n.Locale,
+	u = User{ID: strings.ToLower(n.ID), Kind: "person", EmailVerified: n.EmailVerified, Admin: n.Admin, Locale: cmp.Or(n.Locale, s.DefaultLocale),
 		ExpiresAt: n.ExpiresAt.UTC().Truncate(time.Microsecond), Claims: n.Claims}
 	if u.ID != "" && !isUUID(u.ID) {
 		return User{}, ErrIDMalformed

@@ -56,7 +56,7 @@ const clientColumns = `id, kind, name, name_key, description, launch_url, public
 	access_token_seconds, id_token_seconds, refresh_token_seconds, refresh_max_seconds,
 	max_age_seconds, auth_time_required, default_acr_values, jwks, jwks_uri, federated,
 	backchannel_logout, backchannel_needs_sid, frontchannel_logout, frontchannel_needs_sid,
-	initiate_login, client_uri, logo_uri, policy_uri, tos_uri, contacts, request_uris,
+	initiate_login, client_uri, logo_uri, policy_uri, tos_uri, contacts, request_uris, accent, greeting,
 	created_by, created_at, updated_at, last_used_at, disabled_at, deleted_at`
 
 func (c *Client) fields() []any {
@@ -67,7 +67,7 @@ func (c *Client) fields() []any {
 		db.Seconds(&c.AccessTokenFor), db.Seconds(&c.IDTokenFor), db.Seconds(&c.RefreshTokenFor), db.Seconds(&c.RefreshMaxFor),
 		db.Seconds(&c.DefaultMaxAge), &c.AuthTimeRequired, db.JSON(&c.DefaultACRValues), db.Text(&c.JWKS), &c.JWKSURI, db.JSON(&c.Federated),
 		&c.BackchannelLogout, &c.BackchannelNeedsSid, &c.FrontchannelLogout, &c.FrontchannelNeedsSid,
-		&c.InitiateLogin, &c.ClientURI, &c.LogoURI, &c.PolicyURI, &c.TOSURI, db.JSON(&c.Contacts), db.JSON(&c.RequestURIs),
+		&c.InitiateLogin, &c.ClientURI, &c.LogoURI, &c.PolicyURI, &c.TOSURI, db.JSON(&c.Contacts), db.JSON(&c.RequestURIs), &c.Accent, &c.Greeting,
 		&c.CreatedBy, db.Time(&c.CreatedAt), db.Time(&c.UpdatedAt), db.Time(&c.LastUsedAt), db.Time(&c.DisabledAt), db.Time(&c.DeletedAt)}
 }
 

@@ -7,6 +7,7 @@ import (
 	"unicode/utf8"
 
 	"pocketid/internal/fault"
+	"pocketid/internal/settings"
 )
 
 // What is refused about what a client says of itself. Each names its field.
@@ -16,6 +17,7 @@ var (
 	ErrInitiateLogin = fault.New(fault.Invalid, "initiate_login_malformed").At("initiate_login")
 	ErrShownURI      = fault.New(fault.Invalid, "shown_uri_malformed")
 	ErrLogoURI       = fault.New(fault.Invalid, "logo_uri_malformed").At("logo_uri")
+	ErrGreeting      = fault.New(fault.Invalid, "greeting_malformed").At("greeting").With("max", "150")
 	ErrContacts      = fault.New(fault.Invalid, "contacts_malformed").At("contacts").With("max", "10")
 )
 
@@ -25,6 +27,7 @@ const (
 	maxContacts  = 10
 	maxContact   = 200 // characters
 	maxDefaultMA = maxMaxAge * time.Second
+	maxGreeting  = 150 // characters
 )
 
 // checkShown holds what a client says of itself to people, and what counts where a request
@@ -59,6 +62,9 @@ func (p *Provider) checkShown(edit ClientEdit) (ClientEdit, error) {
 			return edit, ErrInitiateLogin
 		}
 	}
+	if err := edit.checkLook(); err != nil {
+		return edit, err
+	}
 	if len(edit.Contacts) > maxContacts {
 		return edit, ErrContacts
 	}
@@ -69,4 +75,18 @@ func (p *Provider) checkShown(edit ClientEdit) (ClientEdit, error) {
 		edit.Contacts[i] = contact
 	}
 	return edit, nil
+}
+
+// checkLook holds what pages on the way to the client look like (threats 28, 29).
+func (e *ClientEdit) checkLook() (err error) {
+	if e.Accent, err = settings.CheckColour(e.Accent); err != nil {
+		return fault.Of(err).At("accent")
+	}
+	if e.Accent == settings.DefaultColour { // the colour of the instance, whatever that is
+		e.Accent = ""
+	}
+	if e.Greeting = strings.TrimSpace(e.Greeting); utf8.RuneCountInString(e.Greeting) > maxGreeting || !settings.IsLine(e.Greeting) {
+		return ErrGreeting
+	}
+	return nil
 }

@@ -323,6 +323,7 @@ func (p *Provider) keepDocument(tx *db.Tx, by audit.Actor, id string, m *clientM
 // themselves each time.
 func (e ClientEdit) rights(edit ClientEdit) ClientEdit {
 	e.Description, e.LaunchURL, e.ReauthRequired = edit.Description, edit.LaunchURL, edit.ReauthRequired
+	e.Accent, e.Greeting = edit.Accent, edit.Greeting
 	e.GroupRestricted, e.AllowedGroups = edit.GroupRestricted, edit.AllowedGroups
 	e.AccessTokenFor, e.IDTokenFor = edit.AccessTokenFor, edit.IDTokenFor
 	e.RefreshTokenFor, e.RefreshMaxFor, e.RefreshIssue = edit.RefreshTokenFor, edit.RefreshMaxFor, edit.RefreshIssue

@@ -137,6 +137,11 @@ type ClientEdit struct {
 	PolicyURI string
 	TOSURI    string
 	Contacts  []string
+	// Accent is the colour of the pages on the way to the client, as settings.CheckColour
+	// writes it, and Greeting a sentence on them; "" is what the instance has. Only an
+	// administrator sets them, never the client itself.
+	Accent   string
+	Greeting string
 	// RequestURIs are where request objects may be fetched from.
 	RequestURIs []string
 }

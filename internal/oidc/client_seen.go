@@ -104,6 +104,8 @@ var clientParts = []clientPart{
 	part("policy_uri", func(e *ClientEdit) *string { return &e.PolicyURI }),
 	part("tos_uri", func(e *ClientEdit) *string { return &e.TOSURI }),
 	part("contacts", func(e *ClientEdit) *[]string { return &e.Contacts }),
+	part("accent", func(e *ClientEdit) *string { return &e.Accent }),
+	part("greeting", func(e *ClientEdit) *string { return &e.Greeting }),
 	part("redirect_uris", func(e *ClientEdit) *[]URI { return &e.RedirectURIs }),
 	part("post_logout_uris", func(e *ClientEdit) *[]URI { return &e.PostLogoutURIs }),
 	part("initiate_login", func(e *ClientEdit) *string { return &e.InitiateLogin }),

@@ -9,6 +9,7 @@ import (
 	"unicode/utf8"
 
 	"pocketid/internal/fault"
+	"pocketid/internal/i18n"
 )
 
 // What is said about a setting that cannot be.
@@ -42,8 +43,11 @@ func (s Settings) Checked() (Settings, error) {
 	if s.HomePageURL = strings.TrimSpace(s.HomePageURL); !isPath(s.HomePageURL) {
 		return s, ErrHomePage
 	}
-	if s.AccentColor, err = checkColour(s.AccentColor); err != nil {
+	if s.AccentColor, err = CheckColour(s.AccentColor); err != nil {
 		return s, err
+	}
+	if s.DefaultLocale != "" && !slices.Contains(i18n.Locales(), s.DefaultLocale) {
+		return s, ErrChoice.At("defaultLocale").With("choices", strings.Join(i18n.Locales(), ", "))
 	}
 	for _, c := range []struct {
 		field, value string
@@ -97,14 +101,19 @@ func checkOwnClaims(names []string) ([]string, error) {
 // checkAppName keeps out what would draw one name as another.
 func checkAppName(name string) (string, error) {
 	name = strings.TrimSpace(name)
-	if name == "" || utf8.RuneCountInString(name) > MaxAppName || !utf8.ValidString(name) ||
-		strings.ContainsFunc(name, func(r rune) bool {
-			return unicode.IsControl(r) || r == '\u2028' || r == '\u2029' || r == '\ufeff' ||
-				r >= '\u202a' && r <= '\u202e' || r >= '\u2066' && r <= '\u2069'
-		}) {
+	if name == "" || utf8.RuneCountInString(name) > MaxAppName || !IsLine(name) {
 		return name, ErrAppName.With("max", strconv.Itoa(MaxAppName))
 	}
 	return name, nil
+}
+
+// IsLine reports whether s is text of one line that is drawn as it is read: nothing in it
+// ends the line, turns the direction around or is not seen.
+func IsLine(s string) bool {
+	return utf8.ValidString(s) && !strings.ContainsFunc(s, func(r rune) bool {
+		return unicode.IsControl(r) || r == '\u2028' || r == '\u2029' || r == '\ufeff' ||
+			r >= '\u202a' && r <= '\u202e' || r >= '\u2066' && r <= '\u2069'
+	})
 }
 
 // isPath reports whether s is a path on this host and nothing that a browser could
@@ -126,8 +135,9 @@ const (
 	separator = `( | ?, ?)`
 )
 
-// checkColour returns a colour in lower case with single spaces, or ErrAccentColor.
-func checkColour(c string) (string, error) {
+// CheckColour returns a colour in lower case with single spaces, DefaultColour when there
+// is none, or ErrAccentColor.
+func CheckColour(c string) (string, error) {
 	c = strings.ToLower(strings.Join(strings.Fields(c), " "))
 	switch {
 	case c == "":

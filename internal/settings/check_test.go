@@ -72,7 +72,7 @@ func TestColours(t *testing.T) {
 		"rgb(1, 2, 3)": "rgb(1, 2, 3)", "hsl(120deg 50% 25%)": "hsl(120deg 50% 25%)", "oklch(0.45  .12 264)": "oklch(0.45 .12 264)",
 		"lab( 29.2345% 39.3825 -20.0664 )": "lab( 29.2345% 39.3825 -20.0664 )",
 	} {
-		if got, err := checkColour(typed); err != nil || got != want {
+		if got, err := CheckColour(typed); err != nil || got != want {
 			t.Errorf("%q: %q, %v", typed, got, err)
 		}
 	}

@@ -47,16 +47,19 @@ type General struct {
 	AppName         string `json:"appName"`
 	SessionDuration int    `json:"sessionDuration"` // minutes
 	HomePageURL     string `json:"homePageUrl"`
+	DefaultLocale   string `json:"defaultLocale"`
 }
 
 // On implements Card.
 func (c General) On(s Settings) Settings {
-	s.AppName, s.SessionDuration, s.HomePageURL = c.AppName, c.SessionDuration, c.HomePageURL
+	s.AppName, s.SessionDuration, s.HomePageURL, s.DefaultLocale = c.AppName, c.SessionDuration, c.HomePageURL, c.DefaultLocale
 	return s
 }
 
 // Of implements Card.
-func (General) Of(s Settings) Card { return General{s.AppName, s.SessionDuration, s.HomePageURL} }
+func (General) Of(s Settings) Card {
+	return General{s.AppName, s.SessionDuration, s.HomePageURL, s.DefaultLocale}
+}
 
 // Accounts is what holds for the accounts of people.
 type Accounts struct {
@@ -112,6 +115,20 @@ func (Passkeys) Of(s Settings) Card {
 	return Passkeys{s.WebauthnUserVerification, s.WebauthnAllowSyncedPasskeys, s.WebauthnAuthenticatorAttachment,
 		s.WebauthnDeniedAAGUIDs, s.RelatedOrigins}
 }
+
+// Codes is how people come in without a passkey.
+type Codes struct {
+	AdminLoginCodes bool `json:"adminLoginCodes"`
+}
+
+// On implements Card.
+func (c Codes) On(s Settings) Settings {
+	s.AdminLoginCodes = c.AdminLoginCodes
+	return s
+}
+
+// Of implements Card.
+func (Codes) Of(s Settings) Card { return Codes{s.AdminLoginCodes} }
 
 // Branding is what the house looks like.
 type Branding struct {

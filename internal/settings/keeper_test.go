@@ -100,8 +100,9 @@ func TestEachCardHoldsItsSettings(t *testing.T) {
 	s.AllowOwnAccountEdit, s.RequireUserEmail, s.EmailsVerified, s.DisableAnimations = false, false, true, true
 	s.WebauthnUserVerification, s.WebauthnAllowSyncedPasskeys, s.WebauthnAuthenticatorAttachment = "preferred", false, "platform"
 	s.WebauthnDeniedAAGUIDs, s.RelatedOrigins, s.AccentColor = []string{"x"}, []string{"y"}, "red"
+	s.DefaultLocale, s.AdminLoginCodes = "zh-CN", false
 	got := settings.Default()
-	for _, c := range []settings.Card{settings.General{}, settings.Accounts{}, settings.Passkeys{}, settings.Branding{}} {
+	for _, c := range []settings.Card{settings.General{}, settings.Accounts{}, settings.Passkeys{}, settings.Codes{}, settings.Branding{}} {
 		before := settings.Shown(c.Of(got))
 		got = c.Of(s).On(got)
 		if settings.Shown(c.Of(got)) == before {

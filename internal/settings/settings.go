@@ -20,6 +20,11 @@ type Settings struct {
 	AllowAccountDelete  bool   `json:"allowAccountDelete"` // people may delete their own account
 	AccentColor         string `json:"accentColor"`
 	RequireUserEmail    bool   `json:"requireUserEmail"`
+	DefaultLocale       string `json:"defaultLocale"` // of new people; "" is whatever their browser says
+
+	// AdminLoginCodes lets administrators make links and codes that sign somebody in. The
+	// command line can always.
+	AdminLoginCodes bool `json:"adminLoginCodes"`
 
 	// OwnClaimNames are the claims of PersonalClaims that people may change themselves.
 	OwnClaimNames []string `json:"userEditableClaims"`
@@ -81,6 +86,10 @@ type Settings struct {
 	// settings that it names, sorted. Neither is stored among the settings.
 	Locked bool     `json:"-"`
 	Given  []string `json:"-"`
+
+	// Pictures are the validators of the pictures of the instance, by their names: one that
+	// is not there is the one of the house. They are changed by SetPicture alone.
+	Pictures map[string]string `json:"-"`
 }
 
 // A SignupClaim is given to each user who signs up.
@@ -102,6 +111,7 @@ func Default() Settings {
 		AllowOwnAccountEdit:             true,
 		AccentColor:                     "default",
 		RequireUserEmail:                true,
+		AdminLoginCodes:                 true,
 		OwnClaimNames:                   []string{"nickname", "middle_name", "profile", "website", "zoneinfo"},
 		AllowUserSignups:                "disabled",
 		SignupDefaultUserGroupIDs:       []string{},
@@ -129,8 +139,9 @@ func Default() Settings {
 func Of(tx *db.Tx) (Settings, error) {
 	s := Default()
 	var environment string
-	err := tx.One([]any{db.JSON(&s), db.Text(&environment)}, `
-		SELECT (SELECT value FROM settings WHERE id = 1), (SELECT value FROM facts WHERE name = '`+environmentFact+`')`)
+	err := tx.One([]any{db.JSON(&s), db.Text(&environment), db.JSON(&s.Pictures)}, `
+		SELECT (SELECT value FROM settings WHERE id = 1), (SELECT value FROM facts WHERE name = '`+environmentFact+`'),
+			(SELECT value FROM facts WHERE name = '`+picturesFact+`')`)
 	if err == nil && environment != "" {
 		err = s.lay(environment)
 	}

@@ -105,6 +105,7 @@ func TestNamesAndDefaultsAreThoseThatScriptsKnow(t *testing.T) {
 		// ours
 		"webauthnDeniedAaguids": `[]`, "relatedOrigins": `[]`, "userEditableClaims": `["nickname","middle_name","profile","website","zoneinfo"]`,
 		"clientRegistration": `"disabled"`, "clientRegistrationLimit": `1000`, "clientRegistrationDays": `30`,
+		"defaultLocale": `""`, "adminLoginCodes": `true`,
 	}
 	b, err := json.Marshal(settings.Default())
 	if err != nil {

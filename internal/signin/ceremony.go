@@ -105,10 +105,13 @@ func (t terms) forNew(s settings.Settings) terms {
 
 // SettingsChanged lets shorter idle times hold for the sessions that there are: each
 // dies when it has not been seen for the new time. Longer ones come with the next visit.
-// It is a part.
+// Codes that administrators made go when administrators may make none. It is a part.
 func (s *SignIn) SettingsChanged(tx *db.Tx, before, after settings.Settings) error {
 	if idle := newTerms(after).idle(); idle < newTerms(before).idle() {
 		tx.Do(`UPDATE sessions SET expires_at = last_seen_at + $1 WHERE ended_at IS NULL AND expires_at > last_seen_at + $1`, idle.Microseconds())
+	}
+	if before.AdminLoginCodes && !after.AdminLoginCodes {
+		tx.Do(`DELETE FROM login_codes WHERE created_by <> ''`)
 	}
 	return nil
 }

@@ -1,6 +1,7 @@
 package signin
 
 import (
+	"cmp"
 	"context"
 	"errors"
 	"time"
@@ -10,6 +11,7 @@ import (
 	"pocketid/internal/directory"
 	"pocketid/internal/fault"
 	"pocketid/internal/secret"
+	"pocketid/internal/settings"
 )
 
 // What is said about one-time codes.
@@ -17,6 +19,9 @@ var (
 	// ErrCode refuses a code that opens nothing: never made, used, run out, made
 	// for another browser. Which of them nobody is told.
 	ErrCode = fault.New(fault.Unauthenticated, "token_invalid_or_expired")
+	// ErrCodesOff refuses a code to an administrator where the settings leave them to the
+	// command line.
+	ErrCodesOff = fault.New(fault.Forbidden, "login_codes_off")
 	// ErrCodeLife refuses a lifetime out of bounds.
 	ErrCodeLife = fault.New(fault.Invalid, "login_code_ttl_out_of_range").At("ttl")
 )
@@ -129,6 +134,11 @@ func (s *SignIn) makeCode(ctx context.Context, by audit.Actor, ttl time.Duration
 	}
 	var l LoginLink
 	err := s.db.Write(ctx, func(tx *db.Tx) error {
+		if by.UserID != "" {
+			if held, err := settings.Of(tx); err != nil || !held.AdminLoginCodes {
+				return cmp.Or(err, error(ErrCodesOff))
+			}
+		}
 		u, err := find(tx)
 		if err != nil {
 			return err

@@ -57,7 +57,7 @@ type clientOption struct {
 }
 
 // clientLimits are the bounds of texts that are no addresses.
-var clientLimits = map[string]string{"name": "50", "description": "150", "sector": "253"}
+var clientLimits = map[string]string{"name": "50", "description": "150", "sector": "253", "accent": "60", "greeting": "150"}
 
 // F is the field of a part.
 func (p *clientPage) F(id string) clientField {
@@ -263,6 +263,7 @@ func (x *Web) clientSave(w http.ResponseWriter, r *http.Request) error {
 // else stands among tokens and security.
 var clientTabs = map[string][]string{
 	"general": {"name", "description", "launch_url", "client_uri", "logo_uri", "policy_uri", "tos_uri", "contacts", "initiate_login"},
+	"look":    {"accent", "greeting"},
 	"uris": {"redirect_uris", "post_logout_uris", "backchannel_logout", "backchannel_needs_sid", "frontchannel_logout",
 		"frontchannel_needs_sid", "request_uris"},
 	"access": {"group_restricted", "allowed_groups", "skip_consent", "reauth_required", "default_max_age", "auth_time_required", "default_acr_values"},

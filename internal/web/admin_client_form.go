@@ -74,6 +74,8 @@ var clientTexts = map[string]clientText{
 	"name":                text(func(e *oidc.ClientEdit) *string { return &e.Name }),
 	"description":         text(func(e *oidc.ClientEdit) *string { return &e.Description }),
 	"launch_url":          text(func(e *oidc.ClientEdit) *string { return &e.LaunchURL }),
+	"accent":              text(func(e *oidc.ClientEdit) *string { return &e.Accent }),
+	"greeting":            text(func(e *oidc.ClientEdit) *string { return &e.Greeting }),
 	"client_uri":          text(func(e *oidc.ClientEdit) *string { return &e.ClientURI }),
 	"logo_uri":            text(func(e *oidc.ClientEdit) *string { return &e.LogoURI }),
 	"policy_uri":          text(func(e *oidc.ClientEdit) *string { return &e.PolicyURI }),

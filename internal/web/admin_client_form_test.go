@@ -41,7 +41,7 @@ func TestEveryPartOfAClientHasAField(t *testing.T) {
 func TestFormsOfClientsAreReadAsTheyStand(t *testing.T) {
 	full := oidc.ClientEdit{
 		Name: "Shop", Description: "Sells", LaunchURL: "https://shop.example", ClientURI: "https://shop.example/home", LogoURI: "https://shop.example/logo.png",
-		PolicyURI: "https://shop.example/p", TOSURI: "https://shop.example/t", Contacts: []string{"a@shop.example", "b@shop.example"},
+		Accent: "teal", Greeting: "Ask Ada", PolicyURI: "https://shop.example/p", TOSURI: "https://shop.example/t", Contacts: []string{"a@shop.example", "b@shop.example"},
 		InitiateLogin: "https://shop.example/i", RedirectURIs: []oidc.URI{{URI: "https://shop.example/cb"}, {URI: "https://*.shop.example/cb", Pattern: true}},
 		PostLogoutURIs: []oidc.URI{{URI: "https://shop.example/bye"}}, BackchannelLogout: "https://shop.example/b", BackchannelNeedsSid: true,
 		FrontchannelLogout: "https://shop.example/f", FrontchannelNeedsSid: true, RequestURIs: []string{"https://shop.example/r"},

@@ -14,6 +14,8 @@ var clientLabels = map[string]string{
 	"launch_url":             "client.launch_url",
 	"description":            "client.description",
 	"client_uri":             "client.client_uri",
+	"accent":                 "client.accent",
+	"greeting":               "client.greeting",
 	"logo_uri":               "client.logo_uri",
 	"policy_uri":             "client.policy_uri",
 	"tos_uri":                "client.tos_uri",

@@ -48,7 +48,7 @@ var settingsCards = []settingsCard{
 		if err != nil {
 			n = 0 // which is refused, as what was typed has to be
 		}
-		return settings.General{AppName: f.Get("appName"), SessionDuration: n, HomePageURL: f.Get("homePageUrl")}
+		return settings.General{AppName: f.Get("appName"), SessionDuration: n, HomePageURL: f.Get("homePageUrl"), DefaultLocale: f.Get("defaultLocale")}
 	}),
 	cardOf("accounts", "general", func(f url.Values) settings.Accounts {
 		return settings.Accounts{AllowOwnAccountEdit: f.Has("allowOwnAccountEdit"), RequireUserEmail: f.Has("requireUserEmail"),
@@ -57,10 +57,13 @@ var settingsCards = []settingsCard{
 	cardOf("details", "general", func(f url.Values) settings.Details {
 		return settings.Details{OwnClaimNames: f["userEditableClaims"]}
 	}),
-	cardOf("passkeys", "passkeys", func(f url.Values) settings.Passkeys {
+	cardOf("passkeys", "signin", func(f url.Values) settings.Passkeys {
 		return settings.Passkeys{UserVerification: f.Get("webauthnUserVerification"), AllowSynced: f.Has("webauthnAllowSyncedPasskeys"),
 			Attachment: f.Get("webauthnAuthenticatorAttachment"), DeniedAAGUIDs: lines(f.Get("webauthnDeniedAaguids")),
 			RelatedOrigins: lines(f.Get("relatedOrigins"))}
+	}),
+	cardOf("codes", "signin", func(f url.Values) settings.Codes {
+		return settings.Codes{AdminLoginCodes: f.Has("adminLoginCodes")}
 	}),
 	cardOf("branding", "branding", func(f url.Values) settings.Branding {
 		return settings.Branding{AccentColor: accentTyped(f), DisableAnimations: f.Has("disableAnimations")}
@@ -105,6 +108,7 @@ type settingsPage struct {
 	Minutes         string
 	Origins, Models string
 	Homes           []homePage
+	Languages       []languageChoice
 	Details         []detailChoice
 	Accents         []accentChoice
 	Own             string // the colour that is none of ours
@@ -174,6 +178,9 @@ func (x *Web) showSettings(w http.ResponseWriter, r *http.Request, typed, is set
 	for _, h := range homePages {
 		h.Chosen = h.Path == typed.HomePageURL
 		p.Homes = append(p.Homes, h)
+	}
+	for _, id := range i18n.Locales() {
+		p.Languages = append(p.Languages, languageChoice{id, i18n.For(id).T("language.name"), id == typed.DefaultLocale})
 	}
 	for _, claim := range settings.PersonalClaims {
 		p.Details = append(p.Details, detailChoice{claim, slices.Contains(typed.OwnClaimNames, claim)})

@@ -44,7 +44,7 @@ var House = Plan{
 		"db":        "fault",
 		"audit":     "db fault secret",
 		"jobs":      "db fault secret",
-		"settings":  "audit db fault secret",
+		"settings":  "audit db fault i18n images secret",
 		"images":    "db fault secret",
 		"directory": "audit db fault images jobs secret settings",
 		"signin":    "audit db directory fault jobs secret settings",

@@ -396,7 +396,7 @@ func TestRulesForPasskeys(t *testing.T) {
 // rules changes the rules for passkeys on the page of the settings.
 func (p *person) rules(change func()) {
 	p.t.Helper()
-	p.open("/settings/admin/application-configuration#passkeys")
+	p.open("/settings/admin/application-configuration#signin")
 	p.see(`form[action$="/passkeys"] button.primary`)
 	change()
 	p.click(`form[action$="/passkeys"] footer button.primary`)

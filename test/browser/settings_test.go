@@ -39,15 +39,15 @@ func TestSettings(t *testing.T) {
 		p.text("Saved. It holds at once.")
 		p.until(`!document.querySelector("#requireUserEmail").checked && document.querySelector("#emailsVerified").checked && document.querySelector("#allowOwnAccountEdit").checked`)
 
-		p.click(`[aria-controls=passkeys]`)
+		p.click(`[aria-controls=signin]`)
 		p.click(`[name=webauthnAuthenticatorAttachment][value=platform]`)
 		p.click("#webauthnAllowSyncedPasskeys")
 		p.fill("#relatedOrigins", "http://id.example.org")
-		p.click("#passkeys footer button")
+		p.click("#signin form:nth-of-type(1) footer button")
 		p.see("#relatedOrigins[aria-invalid]")
-		p.see(`[role=tab][aria-selected=true][aria-controls=passkeys]`)
+		p.see(`[role=tab][aria-selected=true][aria-controls=signin]`)
 		p.fill("#relatedOrigins", "https://ID.example.org/")
-		p.click("#passkeys footer button")
+		p.click("#signin form:nth-of-type(1) footer button")
 		p.text("Saved. It holds at once.")
 		p.until(`document.querySelector("#relatedOrigins").value === "https://id.example.org"`)
 		p.until(`document.querySelector("[name=webauthnAuthenticatorAttachment]:checked").value === "platform"`)
@@ -79,7 +79,7 @@ func TestSettings(t *testing.T) {
 func TestSettingsPages(t *testing.T) {
 	onSQLite(t, func(t *testing.T, s *server) {
 		p := s.admin(t, "zh-CN")
-		for _, tab := range []string{"general", "passkeys", "branding", "about"} {
+		for _, tab := range []string{"general", "signin", "branding", "advanced"} {
 			p.open("about:blank")
 			p.forget()
 			p.open(settingsPath + "#" + tab)

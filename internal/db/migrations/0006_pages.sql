@@ -65,3 +65,8 @@ CREATE TABLE user_batch_rows (
     PRIMARY KEY (batch_id, user_id)
 );
 CREATE INDEX user_batch_rows_state ON user_batch_rows (batch_id, state, user_id);
+-- the look of sign-in pages on the way to a client: its own accent, a sentence, and the
+-- validator of its own background among the pictures
+ALTER TABLE clients ADD COLUMN accent TEXT NOT NULL DEFAULT '';
+ALTER TABLE clients ADD COLUMN greeting TEXT NOT NULL DEFAULT '';
+ALTER TABLE clients ADD COLUMN background TEXT NOT NULL DEFAULT '';
