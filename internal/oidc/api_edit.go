@@ -151,6 +151,41 @@ func (p *Provider) RevisePermissions(ctx context.Context, by audit.Actor, id, se
 	})
 }
 
+// DocumentAccess is what clients that are read from a document may do at an API: all of
+// them the same, because nobody here knows them one by one.
+type DocumentAccess struct {
+	Open        bool     // they get tokens for it
+	Permissions []string // the names of those that people may give them
+}
+
+// ErrPermissionGone is a permission that the API does not have.
+var ErrPermissionGone = fault.New(fault.Invalid, "permission_gone")
+
+// ReviseDocumentAccess sets what clients that are read from a document may do at an API, for
+// somebody who saw it as it was, by Seen, or ErrStale; "" is anybody. ErrPermissionGone
+// names a permission that there is not.
+func (p *Provider) ReviseDocumentAccess(ctx context.Context, by audit.Actor, id, seen string, access DocumentAccess) (API, error) {
+	if err := by.MustAdmin(); err != nil {
+		return API{}, err
+	}
+	return p.changeAPI(ctx, by, id, seen, func(tx *db.Tx, a *API) error {
+		a.ForDocuments, a.Permissions = access.Open, slices.Clone(a.Permissions)
+		for i, name := range access.Permissions {
+			if !slices.ContainsFunc(a.Permissions, func(s Permission) bool { return s.Name == name }) {
+				return ErrPermissionGone.At(fmt.Sprintf("permissions[%d]", i))
+			}
+		}
+		for i := range a.Permissions {
+			s := &a.Permissions[i]
+			if open := slices.Contains(access.Permissions, s.Name); open != s.ForDocuments {
+				s.ForDocuments = open
+				tx.Do(`UPDATE api_permissions SET for_documents = $1 WHERE id = $2`, open, s.ID)
+			}
+		}
+		return nil
+	})
+}
+
 // changeAPI changes an API and records what is not as it was.
 func (p *Provider) changeAPI(ctx context.Context, by audit.Actor, id, seen string, change func(*db.Tx, *API) error) (API, error) {
 	var a *API

@@ -152,7 +152,7 @@ func (x *Web) apiSave(w http.ResponseWriter, r *http.Request) error {
 	}
 	typed := apiForm{APIEdit: oidc.APIEdit{
 		Name: form.Get("name"), Description: form.Get("description"), Introspector: form.Get("introspector"),
-		ForDocuments: a.ForDocuments, // the form does not show it
+		ForDocuments: a.ForDocuments, // another form has it
 	}, Lifetime: form.Get("access_token_lifetime")}
 	err = typed.readAlg(form.Get("access_token_alg"))
 	if err == nil {
@@ -178,7 +178,7 @@ func (x *Web) apiPermissions(w http.ResponseWriter, r *http.Request) error {
 		return err
 	}
 	permissions := permissionsOf(form)
-	for i := range permissions { // the form does not show it
+	for i := range permissions { // another form has it
 		at := slices.IndexFunc(a.Permissions, func(s oidc.Permission) bool { return s.Name == permissions[i].Name })
 		permissions[i].ForDocuments = at >= 0 && a.Permissions[at].ForDocuments
 	}
@@ -192,6 +192,24 @@ func (x *Web) apiPermissions(w http.ResponseWriter, r *http.Request) error {
 	}
 	flash(w, r, "flash.api_permissions_saved")
 	return seeOther(w, apiPath(a.ID)+"#permissions")
+}
+
+// apiDocuments sets what clients that are read from a document may do.
+func (x *Web) apiDocuments(w http.ResponseWriter, r *http.Request) error {
+	form, err := edge.Form(r)
+	if err != nil {
+		return err
+	}
+	a, err := x.oidc.API(r.Context(), actor(r), r.PathValue("id"))
+	if err != nil {
+		return err
+	}
+	access := oidc.DocumentAccess{Open: form.Has("for_documents"), Permissions: form["document_permissions"]}
+	if _, err := x.oidc.ReviseDocumentAccess(r.Context(), actor(r), a.ID, form.Get("seen"), access); err != nil {
+		return x.apiRefused(w, r, a, err, "clients", func(p *apiPage) { p.Fault.Field = "" }) // a box that is gone cannot be shown
+	}
+	flash(w, r, "flash.api_documents_saved")
+	return seeOther(w, apiPath(a.ID)+"#clients")
 }
 
 // permissionField is the id of the field that a fault of oidc names: forms.js makes ids of

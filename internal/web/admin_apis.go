@@ -19,6 +19,7 @@ func (x *Web) apiRoutes() []edge.Route {
 		page("GET "+apisPath+"/{id}", edge.Admin, x.api),
 		page("POST "+apisPath+"/{id}", edge.Admin, x.apiSave),
 		roomy(page("POST "+apisPath+"/{id}/permissions", edge.Admin, x.apiPermissions)),
+		page("POST "+apisPath+"/{id}/documents", edge.Admin, x.apiDocuments),
 		page("GET "+apisPath+"/{id}/clients/{client}", edge.Admin, x.apiClient),
 		page("POST "+apisPath+"/{id}/clients/{client}", edge.Admin, x.apiClientSave),
 		page("GET "+apisPath+"/{id}/delete", edge.Admin, x.apiDelete),

@@ -69,6 +69,11 @@ func TestAPIs(t *testing.T) {
 		p.submit(".actions button.primary")
 		p.text("Saved what the client may do")
 		p.until(`document.querySelector("#clients").textContent.includes("For itself: readings:write")`)
+		p.click("[name=for_documents]")
+		p.click(`[name=document_permissions][value="readings:read"]`)
+		p.submit(`form[action$="/documents"] footer button.primary`)
+		p.text("What clients that describe themselves may do is saved")
+		p.until(`document.querySelector("[name=for_documents]").checked && document.querySelectorAll("[name=document_permissions]:checked").length === 1`)
 		p.look("api-clients")
 
 		p.tab("general")

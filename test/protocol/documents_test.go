@@ -284,3 +284,50 @@ func TestDocumentsThatAreForbiddenAreGone_CIMD(t *testing.T) {
 		}
 	})
 }
+
+// What clients that are read from a document may do at an API is set once for all of them,
+// on the page of the API, and taken from all of them at once.
+// threats 13, 68
+func TestDocumentsAtAPIs_CIMD(t *testing.T) {
+	apptest.Both(t, func(t *testing.T, h *apptest.House) {
+		admin := h.SetUp()
+		ada := h.User("ada")
+		registering(t, h, settings.RegistrationDisabled, documents("https://tool.example/mcp/*"))
+		tool := documented(t, h)
+		api := h.API(weather, "read", "write", "admin")
+		path := "/settings/admin/apis/" + api.ID
+		open := func(pairs ...string) *apptest.Page {
+			t.Helper()
+			form := form(pairs...)
+			for _, f := range apptest.Forms(admin.Open(path).Body) {
+				if f.Action == path+"/documents" {
+					form.Set("seen", f.Values().Get("seen"))
+				}
+			}
+			return admin.Submit(path+"/documents", form)
+		}
+		ask := func() (*apptest.Flow, *apptest.Page) {
+			f := tool.Begin("scope", "openid read write offline_access", "resource", weather)
+			return f, f.By(ada)
+		}
+		f, page := ask()
+		refused(t, page, f, "invalid_target") // nobody opened it
+		if page := open("for_documents", "1", "document_permissions", "gone"); page.Status != http.StatusUnprocessableEntity {
+			t.Errorf("a permission that there is not: %s", page)
+		}
+		if page := open("for_documents", "1", "document_permissions", "read"); page.URL.Path != path {
+			t.Fatalf("opening it: %s", page)
+		}
+		f, page = ask()
+		tokens := f.Exchange(granted(t, page, f))
+		wantScope(t, tokens, "openid offline_access read")
+		wantAudience(t, tokens.AccessToken, weather, apptest.URL)
+		open("for_documents", "1")
+		if got := tool.Token(form("grant_type", "refresh_token", "refresh_token", tokens.RefreshToken, "resource", weather)); strings.Contains(got.Scope, "read") {
+			t.Errorf("after the permission was taken away a refresh gives %q", got.Scope)
+		}
+		open()
+		f, page = ask()
+		refused(t, page, f, "invalid_target")
+	})
+}
