@@ -77,6 +77,7 @@ var (
 	UserEdited        = declare(ofPeople, "user.edited")
 	UserProfileEdited = declare(ofPeople, "user.profile_edited")
 	UserLookEdited    = declare(ofPeople, "user.look_edited")
+	UserPictureEdited = declare(ofPeople, "user.picture_edited")
 	UserClaimsEdited  = declare(ofPeople, "user.claims_edited")
 	UserGroupsEdited  = declare(ofPeople, "user.groups_edited")
 	UserSignedOut     = declare(ofPeople, "user.signed_out_everywhere")
@@ -97,6 +98,7 @@ var (
 
 	ClientCreated       = declare(ofClients, "client.created")
 	ClientEdited        = declare(ofClients, "client.edited")
+	ClientLogoEdited    = declare(ofClients, "client.logo_edited")
 	ClientDisabled      = declare(ofClients, "client.disabled")
 	ClientEnabled       = declare(ofClients, "client.enabled")
 	ClientDeleted       = declare(ofClients, "client.deleted")

@@ -9,6 +9,7 @@ import (
 	"pocketid/internal/audit"
 	"pocketid/internal/db"
 	"pocketid/internal/fault"
+	"pocketid/internal/images"
 	"pocketid/internal/jobs"
 )
 
@@ -130,6 +131,7 @@ func (d *Directory) Purge(ctx context.Context, id string) error {
 		saveUser(tx, &User{ID: u.ID, Kind: u.Kind, Username: u.Username, Email: u.Email, LDAPID: u.LDAPID,
 			Claims: map[string]any{}, CreatedAt: u.CreatedAt,
 			ValidFrom: u.ValidFrom, DeletedAt: u.DeletedAt})
+		images.Remove(tx, images.Person, id)
 		if err := leaveGroups(tx, id); err != nil {
 			return err
 		}

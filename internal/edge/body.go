@@ -168,13 +168,33 @@ func writeJSON(w http.ResponseWriter, mediaType string, status int, v any) error
 	return err
 }
 
-// Form is the form in the body, and nothing of the query: what stands in an
+// Form is the form in the body, with files (see File) or without, and nothing of the query: what stands in an
 // address ends up in logs and histories. r.PostForm is it afterwards.
 func Form(r *http.Request) (url.Values, error) {
 	if r.PostForm != nil {
 		return r.PostForm, nil
 	}
-	mediaType, _, err := mime.ParseMediaType(r.Header.Get("Content-Type"))
+	form, err := readForm(r)
+	if err != nil {
+		return nil, err
+	}
+	for name, values := range form {
+		for _, v := range append(values, name) {
+			if strings.ContainsRune(v, 0) || !utf8.ValidString(v) {
+				return nil, errBody.At(cut(strings.ReplaceAll(name, "\x00", ""), 50)).Because("a value is not text")
+			}
+		}
+	}
+	r.PostForm = form
+	return form, nil
+}
+
+// readForm reads the body in whichever of the forms that HTML has.
+func readForm(r *http.Request) (url.Values, error) {
+	mediaType, params, err := mime.ParseMediaType(r.Header.Get("Content-Type"))
+	if st := stateOf(r.Context()); err == nil && mediaType == "multipart/form-data" && st.route != nil && st.route.MaxFile > 0 {
+		return st.readParts(r, params["boundary"])
+	}
 	if err != nil || mediaType != "application/x-www-form-urlencoded" {
 		return nil, errBody.Because("the Content-Type is not that of a form")
 	}
@@ -186,14 +206,6 @@ func Form(r *http.Request) (url.Values, error) {
 	if err != nil {
 		return nil, errBody.Because("read the form: %w", err)
 	}
-	for name, values := range form {
-		for _, v := range append(values, name) {
-			if strings.ContainsRune(v, 0) || !utf8.ValidString(v) {
-				return nil, errBody.At(cut(strings.ReplaceAll(name, "\x00", ""), 50)).Because("a value is not text")
-			}
-		}
-	}
-	r.PostForm = form
 	return form, nil
 }
 

@@ -56,6 +56,9 @@ type Route struct {
 	Limit string
 	// MaxBody is the bound of the body in bytes; 0 is the constant MaxBody.
 	MaxBody int64
+	// MaxFile lets forms of the route carry files (multipart/form-data), and is the bound
+	// of all files of a form together, in bytes. They are read by File.
+	MaxFile int64
 	// CORS opens the answer to scripts of any origin, without credentials, and
 	// answers OPTIONS.
 	CORS bool
@@ -85,6 +88,8 @@ func (r *Route) check() error {
 		return fmt.Errorf("route %q: it has no Handler", r.Pattern)
 	case r.Limit != LimitGeneral && r.Limit != LimitNone && classes[r.Limit].burst == 0:
 		return fmt.Errorf("route %q: there is no class of limits %q", r.Pattern, r.Limit)
+	case r.MaxFile < 0 || r.MaxFile > 0 && (r.Access == Open || r.Access == Public || r.Access == Protocol):
+		return fmt.Errorf("route %q: strangers send no files (MaxFile)", r.Pattern)
 	case r.MaxBody < 0:
 		return fmt.Errorf("route %q: the bound of the body is below nothing", r.Pattern)
 	case r.CORS && (r.Access == SignedIn || r.Access == Admin):
@@ -221,6 +226,7 @@ func preflight(w http.ResponseWriter, _ *http.Request) error {
 func (s *Server) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 	st := newState(s, r)
 	defer st.over()
+	defer st.dropFiles()
 	r = r.WithContext(st)
 	p := newResponse(w, r)
 	defer s.end(p, r, st)
@@ -262,6 +268,7 @@ func (s *Server) serve(p *response, r *http.Request, route *Route) {
 	} else {
 		st.maxBody = route.MaxBody
 	}
+	st.maxBody += route.MaxFile
 	r, err := s.admit(p, r, st, route)
 	if err == nil && r != nil {
 		err = route.Handler(p, r)
@@ -294,6 +301,9 @@ func (s *Server) admit(p *response, r *http.Request, st *state, route *Route) (*
 	}
 	if n := len(r.URL.RawQuery); n > maxQuery && route.Access != Protocol {
 		return nil, errTooLarge.Because("a query of %d bytes", n)
+	}
+	if r.ContentLength > st.maxBody && route.MaxFile > 0 {
+		return nil, errFileTooLarge.With("max", megabytes(route.MaxFile)).Because("Content-Length %d", r.ContentLength)
 	}
 	if r.ContentLength > st.maxBody {
 		return nil, errTooLarge.Because("Content-Length %d", r.ContentLength)

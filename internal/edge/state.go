@@ -26,6 +26,9 @@ type state struct {
 	request *http.Request // with the newest context
 	maxBody int64
 
+	files    map[string]Upload // of the form, once it has been read
+	carrying bool              // this request is among those that hold files
+
 	identity Identity
 	browser  string // the browser cookie set by this very request
 

@@ -1,14 +1,31 @@
 // Package images keeps the pictures of the house: of people, of clients, of the instance
-// itself. A picture is a row; replicas need nothing beside the database. What comes in is
-// decoded within bounds and written anew, so that nothing of the file that somebody sent is
-// ever served as it was.
+// itself. A picture is a row; replicas need nothing beside the database.
+//
+// What somebody sends is a file of a stranger. Read makes a picture of ours from it: of a
+// bounded size, in one of four formats, without anything else that was in the file. So
+// nothing of the file that somebody sent is ever served as it was.
+//
+//	picture, err := images.Read(ctx, upload.Data, images.ForPerson)
+//
+// Read is called before the transaction, because it takes a while; the parts Put, Of and
+// Remove are for those who own the object: directory.SetPicture, oidc.SetClientLogo and
+// settings.Keeper.SetPicture, which record what was done, and keep the ETag beside the
+// object, so that a page knows the address of a picture without asking for it.
 package images
 
 import (
+	"crypto/sha256"
+	"encoding/hex"
 	"errors"
+	"fmt"
+	"strings"
 
 	"pocketid/internal/db"
+	"pocketid/internal/fault"
 )
+
+// ErrNone is the answer when an object has no picture.
+var ErrNone = fault.New(fault.NotFound, "image_not_found")
 
 // A Kind says what a picture is of. With the id of its object it is the key of a row.
 type Kind string
@@ -30,6 +47,11 @@ const (
 	DefaultPerson = "default-person"
 )
 
+// InstanceWants are the objects of kind Instance, and what is read for each.
+var InstanceWants = map[string]Want{
+	LogoLight: ForLogo, LogoDark: ForLogo, Favicon: ForIcon, Background: ForBackground, DefaultPerson: ForPerson,
+}
+
 // A Picture is one that may be served.
 type Picture struct {
 	Type          string // its media type
@@ -38,16 +60,33 @@ type Picture struct {
 	Data          []byte
 }
 
-// Of is the picture of an object. Its error is db.ErrNotFound when there is none.
+// String says what a picture is, for records: nothing of what it shows.
+func (p Picture) String() string {
+	sort := strings.ToUpper(strings.TrimSuffix(p.Type[strings.LastIndexByte(p.Type, '/')+1:], "+xml"))
+	if p.Width == 0 {
+		return sort
+	}
+	return fmt.Sprintf("%s %d × %d", sort, p.Width, p.Height)
+}
+
+// made is the picture of data that we wrote ourselves.
+func made(mediaType string, width, height int, data []byte) Picture {
+	sum := sha256.Sum256(append([]byte(mediaType+"\n"), data...))
+	return Picture{mediaType, width, height, hex.EncodeToString(sum[:12]), data}
+}
+
+// Of is the picture of an object, or ErrNone.
 func Of(tx *db.Tx, kind Kind, object string) (Picture, error) {
 	var p Picture
 	err := tx.One([]any{&p.Type, &p.Width, &p.Height, &p.ETag, &p.Data},
 		`SELECT type, width, height, etag, data FROM images WHERE kind = $1 AND object_id = $2`, kind, object)
+	if errors.Is(err, db.ErrNotFound) {
+		return Picture{}, ErrNone
+	}
 	return p, err
 }
 
-// ETagOf is the validator of the picture of an object, or "" when it has none. Addresses of
-// pictures carry it, so that they may be kept for ever.
+// ETagOf is the validator of the picture of an object, or "" when it has none.
 func ETagOf(tx *db.Tx, kind Kind, object string) (string, error) {
 	var etag string
 	err := tx.One([]any{&etag}, `SELECT etag FROM images WHERE kind = $1 AND object_id = $2`, kind, object)

@@ -37,7 +37,7 @@ func TestPictureOfAnObject(t *testing.T) {
 				object, want string
 			}{{images.Person, "a", "four"}, {images.Person, "b", "two"}, {images.ClientLight, "a", ""}} {
 				p, err := images.Of(tx, c.kind, c.object)
-				if c.want == "" && !errors.Is(err, db.ErrNotFound) || c.want != "" && (err != nil || string(p.Data) != c.want || p.Width != 2 || p.Height != 3) {
+				if c.want == "" && !errors.Is(err, images.ErrNone) || c.want != "" && (err != nil || string(p.Data) != c.want || p.Width != 2 || p.Height != 3) {
 					t.Errorf("%s of %s is %q, %v; want %q", c.kind, c.object, p.Data, err, c.want)
 				}
 				if etag, err := images.ETagOf(tx, c.kind, c.object); err != nil || etag != c.want {

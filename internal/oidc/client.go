@@ -32,6 +32,8 @@ type Client struct {
 	// Kind is how it came here: KindStandard, KindDynamic or KindDocument.
 	Kind     string
 	PKCESeen bool // a client that need not use PKCE did
+	// Logo says which logos it has here.
+	Logo Logo
 
 	CreatedBy  string
 	CreatedAt  time.Time
@@ -56,7 +58,7 @@ const clientColumns = `id, kind, name, name_key, description, launch_url, public
 	access_token_seconds, id_token_seconds, refresh_token_seconds, refresh_max_seconds,
 	max_age_seconds, auth_time_required, default_acr_values, jwks, jwks_uri, federated,
 	backchannel_logout, backchannel_needs_sid, frontchannel_logout, frontchannel_needs_sid,
-	initiate_login, client_uri, logo_uri, policy_uri, tos_uri, contacts, request_uris, accent, greeting,
+	initiate_login, client_uri, logo_uri, policy_uri, tos_uri, contacts, request_uris, accent, greeting, logo_id, dark_logo_id,
 	created_by, created_at, updated_at, last_used_at, disabled_at, deleted_at`
 
 func (c *Client) fields() []any {
@@ -67,7 +69,7 @@ func (c *Client) fields() []any {
 		db.Seconds(&c.AccessTokenFor), db.Seconds(&c.IDTokenFor), db.Seconds(&c.RefreshTokenFor), db.Seconds(&c.RefreshMaxFor),
 		db.Seconds(&c.DefaultMaxAge), &c.AuthTimeRequired, db.JSON(&c.DefaultACRValues), db.Text(&c.JWKS), &c.JWKSURI, db.JSON(&c.Federated),
 		&c.BackchannelLogout, &c.BackchannelNeedsSid, &c.FrontchannelLogout, &c.FrontchannelNeedsSid,
-		&c.InitiateLogin, &c.ClientURI, &c.LogoURI, &c.PolicyURI, &c.TOSURI, db.JSON(&c.Contacts), db.JSON(&c.RequestURIs), &c.Accent, &c.Greeting,
+		&c.InitiateLogin, &c.ClientURI, &c.LogoURI, &c.PolicyURI, &c.TOSURI, db.JSON(&c.Contacts), db.JSON(&c.RequestURIs), &c.Accent, &c.Greeting, db.Text(&c.Logo.Light), db.Text(&c.Logo.Dark),
 		&c.CreatedBy, db.Time(&c.CreatedAt), db.Time(&c.UpdatedAt), db.Time(&c.LastUsedAt), db.Time(&c.DisabledAt), db.Time(&c.DeletedAt)}
 }
 
@@ -180,6 +182,7 @@ type ClientRow struct {
 	Public          bool
 	GroupRestricted bool
 	Groups          int // how many groups may use it
+	Logo            Logo
 	LastUsedAt      time.Time
 	DisabledAt      time.Time
 }
@@ -203,7 +206,7 @@ const (
 )
 
 func (r *ClientRow) fields() []any {
-	return []any{&r.ID, &r.Name, &r.LaunchURL, &r.Kind, &r.Public, &r.GroupRestricted, &r.Groups, db.Time(&r.LastUsedAt), db.Time(&r.DisabledAt)}
+	return []any{&r.ID, &r.Name, &r.LaunchURL, &r.Kind, &r.Public, &r.GroupRestricted, &r.Groups, db.Text(&r.Logo.Light), db.Text(&r.Logo.Dark), db.Time(&r.LastUsedAt), db.Time(&r.DisabledAt)}
 }
 
 // Clients lists the clients, for administrators.
@@ -228,7 +231,7 @@ func (p *Provider) Clients(ctx context.Context, by audit.Actor, filter ClientFil
 		page = ClientPage{}
 		page.Rows, err = db.All(tx, (*ClientRow).fields, `
 			SELECT id, name, launch_url, kind, public, group_restricted,
-				(SELECT count(*) FROM client_groups g WHERE g.client_id = clients.id), last_used_at, disabled_at
+				(SELECT count(*) FROM client_groups g WHERE g.client_id = clients.id), logo_id, dark_logo_id, last_used_at, disabled_at
 			FROM clients`+where+` AND (name_key, id) > ($4, $5)
 			ORDER BY name_key NULLS LAST, id NULLS LAST LIMIT $6`, word, "% "+word, search, afterKey, afterID, limit+1)
 		if err != nil {

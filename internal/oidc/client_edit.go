@@ -17,6 +17,7 @@ import (
 	"pocketid/internal/db"
 	"pocketid/internal/directory"
 	"pocketid/internal/fault"
+	"pocketid/internal/images"
 	"pocketid/internal/jobs"
 	"pocketid/internal/jose"
 	"pocketid/internal/secret"
@@ -295,7 +296,9 @@ func (p *Provider) DeleteClient(ctx context.Context, by audit.Actor, id string) 
 // removeClient takes c out of use with all that it was given.
 func removeClient(tx *db.Tx, by audit.Actor, c *Client, event audit.Name) {
 	now := tx.Now()
-	tx.Do(`UPDATE clients SET deleted_at = $1, updated_at = $1, registration_token = NULL WHERE id = $2`, db.Time(&now), c.ID)
+	images.Remove(tx, images.ClientLight, c.ID)
+	images.Remove(tx, images.ClientDark, c.ID)
+	tx.Do(`UPDATE clients SET deleted_at = $1, updated_at = $1, registration_token = NULL, logo_id = NULL, dark_logo_id = NULL WHERE id = $2`, db.Time(&now), c.ID)
 	tx.Do(`UPDATE grants SET revoked_at = $1, revoked_reason = 'client_deleted' WHERE client_id = $2 AND revoked_at IS NULL`,
 		db.Time(&now), c.ID)
 	tx.Do(`DELETE FROM client_secrets WHERE client_id = $1`, c.ID)

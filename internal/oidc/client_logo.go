@@ -1,143 +1,196 @@
 package oidc
 
 import (
-	"bytes"
 	"context"
 	"encoding/base64"
 	"errors"
 	"fmt"
-	"image"
-	"image/color"
-	_ "image/gif"  // a logo may be one
-	_ "image/jpeg" // a logo may be one
-	"image/png"
 	"net/http"
+	"net/url"
 	"strings"
 	"time"
 
+	"pocketid/internal/audit"
 	"pocketid/internal/db"
 	"pocketid/internal/edge"
+	"pocketid/internal/fault"
+	"pocketid/internal/images"
+	"pocketid/internal/jobs"
 	"pocketid/internal/outbound"
 )
 
-// The logo of an application comes from wherever it says. We fetch it ourselves, so that
-// nobody learns who looks at a page of ours, and what is shown is a picture that we made
-// of it: of a bounded size, in one format, without anything else that was in the file
-// (threats 74, 78). Pictures that are programs (SVG) are not taken.
+// An administrator gives a client a logo for light ground, for dark ground, or both; those
+// are rows of images. The logo of a client that registered itself comes from wherever it
+// says. We fetch that ourselves, so that nobody learns who looks at a page of ours, and
+// what is shown is a picture that we made of it (threats 74, 78). Of strangers no drawings
+// are taken.
 
 const (
-	maxLogo     = 256 << 10 // bytes that are fetched
-	maxLogoSide = 2048      // pixels that are read
-	logoSide    = 128       // pixels that are shown
+	maxLogo     = 256 << 10 // bytes that are fetched for strangers
 	logoTimeout = 3 * time.Second
 	logoMaxAge  = 15 * time.Minute
+
+	// An administrator may wait longer for more.
+	maxChosenLogo     = 2 << 20
+	chosenLogoTimeout = 15 * time.Second
 )
 
-// drawing bounds how many logos are read at once: each takes some megabytes.
-var drawing = make(chan struct{}, 2)
+// ErrLogoDownload is about an address at which there is no picture to be had.
+var ErrLogoDownload = fault.New(fault.Invalid, "logo_download_failed")
 
-// A logo is a picture as we show it.
-type logo struct{ png []byte }
+// forStrangers is what becomes of a picture that a client says is its own.
+var forStrangers = images.Want{Width: images.ForLogo.Width, Height: images.ForLogo.Height}
 
-// Logo is GET /api/oidc/clients/{id}/logo, the path of the incumbent.
-func (p *Provider) Logo(w http.ResponseWriter, r *http.Request) error {
-	picture, err := p.logo(r.Context(), ParsePathID(r.PathValue("id")))
-	if err != nil {
-		return edge.ErrNotFound.Because("%w", err)
+// A Logo says which logos a client has here, by the validators of the pictures.
+type Logo struct{ Light, Dark string }
+
+// Paths are where the logos of a client are.
+func (l Logo) Paths(clientID string) (paths LogoPaths) {
+	if l.Light != "" {
+		paths.Light = LogoPath(clientID) + "?light=true&v=" + url.QueryEscape(l.Light)
 	}
-	h := w.Header()
-	h.Set("Content-Type", "image/png")
-	h.Set("Cache-Control", fmt.Sprintf("public, max-age=%d", int(logoMaxAge/time.Second)))
-	h.Set("X-Content-Type-Options", "nosniff")
-	_, err = w.Write(picture.png)
-	return err
+	if l.Dark != "" {
+		paths.Dark = LogoPath(clientID) + "?light=false&v=" + url.QueryEscape(l.Dark)
+	}
+	return paths
 }
 
-// HasLogo says whether there is a picture of a client to show, and gets it if need be. It
-// asks elsewhere, so it is never called in a transaction.
-func (p *Provider) HasLogo(ctx context.Context, clientID string) bool {
-	_, err := p.logo(ctx, clientID)
-	return err == nil
+// LogoPaths are the addresses of the logos for light and for dark ground; "" is none.
+type LogoPaths struct{ Light, Dark string }
+
+// Logo is GET /api/oidc/clients/{id}/logo?light=, the path of the incumbent. Where there is
+// a logo for one ground alone it is the answer for both.
+func (p *Provider) Logo(w http.ResponseWriter, r *http.Request) error {
+	id := ParsePathID(r.PathValue("id"))
+	kinds := []images.Kind{images.ClientLight, images.ClientDark}
+	if r.URL.Query().Get("light") == "false" {
+		kinds[0], kinds[1] = kinds[1], kinds[0]
+	}
+	var picture images.Picture
+	elsewhere := ""
+	err := p.db.Read(r.Context(), func(tx *db.Tx) error {
+		err := tx.One([]any{&elsewhere}, `SELECT logo_uri FROM clients WHERE id = $1 AND deleted_at IS NULL`, id)
+		if err != nil {
+			return err
+		}
+		if picture, err = images.Of(tx, kinds[0], id); errors.Is(err, images.ErrNone) {
+			picture, err = images.Of(tx, kinds[1], id)
+		}
+		return err
+	})
+	if errors.Is(err, images.ErrNone) && elsewhere != "" {
+		picture, err = p.strangersLogo(r.Context(), elsewhere)
+	}
+	if err != nil {
+		return images.ErrNone.Because("%w", err)
+	}
+	return edge.Serve(w, r, edge.Content{Type: picture.Type, ETag: picture.ETag, Data: picture.Data})
+}
+
+// Logos are where the logos of the client of w are, with the one that it says is elsewhere
+// when there is none here. That one is fetched if need be, so this is never called in a
+// transaction.
+func (p *Provider) Logos(ctx context.Context, w *Waiting) LogoPaths {
+	paths := w.Logo.Paths(w.ClientID)
+	if paths == (LogoPaths{}) && w.logoURI != "" {
+		if _, err := p.strangersLogo(ctx, w.logoURI); err == nil {
+			paths.Light = LogoPath(w.ClientID)
+		}
+	}
+	return paths
 }
 
 // LogoPath is where the logo of a client is.
 func LogoPath(clientID string) string { return "/api/oidc/clients/" + PathID(clientID) + "/logo" }
 
-var errNoLogo = errors.New("the client has no logo")
-
-func (p *Provider) logo(ctx context.Context, clientID string) (logo, error) {
-	at := ""
-	err := p.db.Read(ctx, func(tx *db.Tx) error {
-		return tx.One([]any{&at}, `SELECT logo_uri FROM clients WHERE id = $1 AND deleted_at IS NULL`, clientID)
-	})
-	if err != nil {
-		return logo{}, err
-	}
-	if at == "" {
-		return logo{}, errNoLogo
-	}
-	return outbound.Fetch(ctx, p.documents, outbound.Document[logo]{
-		Request: outbound.Request{URL: at, Accept: "image/png, image/jpeg, image/gif", Max: maxLogo, Timeout: logoTimeout, Redirects: true},
-		Read: func(answer outbound.Answer) (logo, error) {
+// strangersLogo makes a logo of what is where a client says its own is, and keeps it for a while.
+func (p *Provider) strangersLogo(ctx context.Context, at string) (images.Picture, error) {
+	return outbound.Fetch(ctx, p.documents, outbound.Document[images.Picture]{
+		Request: outbound.Request{URL: at, Accept: forStrangers.Accept(), Max: maxLogo, Timeout: logoTimeout, Redirects: true},
+		Read: func(answer outbound.Answer) (images.Picture, error) {
 			if answer.Status != http.StatusOK {
-				return logo{}, fmt.Errorf("status %d", answer.Status)
+				return images.Picture{}, fmt.Errorf("status %d", answer.Status)
 			}
-			return drawLogo(answer.Body)
+			return images.Read(context.WithoutCancel(ctx), answer.Body, forStrangers)
 		},
 		Least: logoMaxAge,
 	})
 }
 
-// drawLogo makes a picture of ours from a file of a stranger. The size is looked at before
-// anything is unpacked.
-func drawLogo(file []byte) (logo, error) {
-	drawing <- struct{}{}
-	defer func() { <-drawing }()
-	size, _, err := image.DecodeConfig(bytes.NewReader(file))
-	if err != nil {
-		return logo{}, err
+// FetchLogo makes a logo of what is at an address that an administrator names.
+func (p *Provider) FetchLogo(ctx context.Context, by audit.Actor, address string) (images.Picture, error) {
+	if err := by.MustAdmin(); err != nil {
+		return images.Picture{}, err
 	}
-	if size.Width < 1 || size.Height < 1 || size.Width > maxLogoSide || size.Height > maxLogoSide {
-		return logo{}, fmt.Errorf("it is %d by %d", size.Width, size.Height)
+	address = strings.TrimSpace(address)
+	if !isLaunchURL(address) || !strings.HasPrefix(address, "https://") && !strings.HasPrefix(address, "http://") {
+		return images.Picture{}, ErrLogoDownload.Because("it is no address of the web")
 	}
-	from, _, err := image.Decode(bytes.NewReader(file))
-	if err != nil {
-		return logo{}, err
+	picture, err := p.chosenLogo(ctx, address)
+	if _, ok := errors.AsType[*fault.Error](err); err != nil && !ok {
+		err = ErrLogoDownload.Because("%w", err)
 	}
-	var out bytes.Buffer
-	if err := png.Encode(&out, shrink(from)); err != nil {
-		return logo{}, err
-	}
-	return logo{out.Bytes()}, nil
+	return picture, err
 }
 
-// shrink makes from fit a square of logoSide, each pixel the mean of those it stands for.
-func shrink(from image.Image) image.Image {
-	b := from.Bounds()
-	w, h := b.Dx(), b.Dy()
-	longest := max(w, h)
-	to := w * logoSide / longest
-	down := h * logoSide / longest
-	if longest <= logoSide {
-		to, down = w, h
+// chosenLogo is what is at the address now: an administrator has just put it there.
+func (p *Provider) chosenLogo(ctx context.Context, at string) (images.Picture, error) {
+	answer, err := p.outbound.Do(ctx, outbound.Request{URL: at, Accept: images.ForLogo.Accept(), Max: maxChosenLogo, Timeout: chosenLogoTimeout, Redirects: true})
+	if err != nil {
+		return images.Picture{}, err
 	}
-	to, down = max(to, 1), max(down, 1)
-	small := image.NewNRGBA(image.Rect(0, 0, to, down))
-	for y := range down {
-		top, bottom := y*h/down, max((y+1)*h/down, y*h/down+1)
-		for x := range to {
-			left, right := x*w/to, max((x+1)*w/to, x*w/to+1)
-			var r, g, bl, a, n uint64
-			for sy := top; sy < bottom; sy++ {
-				for sx := left; sx < right; sx++ {
-					pr, pg, pb, pa := from.At(b.Min.X+sx, b.Min.Y+sy).RGBA()
-					r, g, bl, a, n = r+uint64(pr), g+uint64(pg), bl+uint64(pb), a+uint64(pa), n+1
-				}
-			}
-			small.Set(x, y, color.RGBA64{uint16(r / n), uint16(g / n), uint16(bl / n), uint16(a / n)})
+	if answer.Status != http.StatusOK {
+		return images.Picture{}, fmt.Errorf("status %d", answer.Status)
+	}
+	return images.Read(ctx, answer.Body, images.ForLogo)
+}
+
+// SetClientLogo gives a client a logo for a ground: kind is ClientLight or ClientDark.
+func (p *Provider) SetClientLogo(ctx context.Context, by audit.Actor, id string, kind images.Kind, picture images.Picture) error {
+	return p.changeLogo(ctx, by, id, kind, &picture)
+}
+
+// RemoveClientLogo takes the logo for a ground away.
+func (p *Provider) RemoveClientLogo(ctx context.Context, by audit.Actor, id string, kind images.Kind) error {
+	return p.changeLogo(ctx, by, id, kind, nil)
+}
+
+// changeLogo sets a logo, or takes it away when picture is nil.
+func (p *Provider) changeLogo(ctx context.Context, by audit.Actor, id string, kind images.Kind, picture *images.Picture) error {
+	if err := by.MustAdmin(); err != nil {
+		return err
+	}
+	return p.db.Write(ctx, func(tx *db.Tx) error {
+		c, err := clientByID(tx, id)
+		if err != nil {
+			return err
 		}
-	}
-	return small
+		at, name := &c.Logo.Light, "logo"
+		if kind == images.ClientDark {
+			at, name = &c.Logo.Dark, "dark_logo"
+		}
+		was, is, before := "", "", *at
+		switch old, err := images.Of(tx, kind, id); {
+		case err == nil:
+			was = old.String()
+		case !errors.Is(err, images.ErrNone):
+			return err
+		}
+		if *at = ""; picture == nil {
+			images.Remove(tx, kind, id)
+		} else {
+			*at, is = picture.ETag, picture.String()
+			images.Put(tx, kind, id, *picture)
+		}
+		if *at == before {
+			return nil
+		}
+		updateClient(tx, c)
+		audit.Record(tx, by, audit.Event{Name: audit.ClientLogoEdited, Object: c.object(), Client: c.ID,
+			Before: map[string]any{name: was}, After: map[string]any{name: is}})
+		jobs.Publish(tx, "client.changed", id)
+		return nil
+	})
 }
 
 // pathMark begins an id in a path that stands there in base64url: one that is an address has

@@ -200,6 +200,8 @@ func (p *Provider) Next(w http.ResponseWriter, r *http.Request) error {
 type Waiting struct {
 	ClientID   string
 	ClientName string
+	// Logo says which logos the client has here.
+	Logo Logo
 	// LaunchURL is where the application starts; "" when it is not known.
 	LaunchURL string
 	// RedirectURI is where the answer goes. A page whose form may end there says so by
@@ -231,6 +233,8 @@ type Waiting struct {
 	Next string
 	// UserID is who is signed in; "" is nobody.
 	UserID string
+
+	logoURI string // where the client says there is a logo
 }
 
 // Waiting is the stored request with this id, for the page that asks the person. The
@@ -254,7 +258,7 @@ func (p *Provider) Waiting(ctx context.Context, browser []byte, id string) (Wait
 		}
 		waiting = Waiting{
 			ClientHost: d.client.behind(target.addr), ClientURI: d.client.ClientURI, PolicyURI: d.client.PolicyURI, TOSURI: d.client.TOSURI,
-			ClientID: d.client.ID, ClientName: d.client.Name, LaunchURL: d.client.LaunchURL,
+			ClientID: d.client.ID, ClientName: d.client.Name, Logo: d.client.Logo, logoURI: d.client.LogoURI, LaunchURL: d.client.LaunchURL,
 			RedirectURI: target.uri, RedirectHost: target.addr.shown(),
 			Scopes: a.request.needs(), LoginHint: a.request.LoginHint, UILocales: a.request.UILocales,
 			Step: st, Next: nextURL(id), UserID: s.session.UserID,

@@ -23,6 +23,7 @@ func (x *Web) adminRoutes() []edge.Route {
 		page("GET "+clientsPath+"/{id}/enable", edge.Admin, x.clientEnable),
 		page("POST "+clientsPath+"/{id}/enable", edge.Admin, x.clientEnabled),
 		page("POST "+clientsPath+"/{id}/refresh", edge.Admin, x.clientRefresh),
+		pictureForm("POST "+clientsPath+"/{id}/logo/{ground}", edge.Admin, x.clientLogo),
 		page("POST "+clientsPath+"/{id}/exchanges", edge.Admin, x.exchangeAdd),
 		page("POST "+clientsPath+"/{id}/exchanges/end", edge.Admin, x.exchangeEnd),
 		page("GET "+clientsPath+"/{id}/delete", edge.Admin, x.clientDelete),

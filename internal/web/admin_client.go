@@ -15,10 +15,12 @@ import (
 // what was typed in one is saved or kept with what was typed in another.
 type clientPage struct {
 	Frame
-	Client    *oidc.Client
-	Badge     Avatar
-	Address   string // of this page
-	Form      clientForm
+	Client  *oidc.Client
+	Badge   Avatar
+	Address string // of this page
+	Form    clientForm
+	// Logos are the pictures for light and for dark ground, to be chosen.
+	Logos     [2]pictureField
 	Redirects uriList
 	Logouts   uriList
 	Federated []federatedRow
@@ -164,6 +166,7 @@ type clientView struct {
 	problem *Problem
 	tab     string
 	from    string
+	address string // that was typed to fetch a logo from
 }
 
 func (x *Web) client(w http.ResponseWriter, r *http.Request) error {
@@ -182,11 +185,12 @@ func (x *Web) showClient(w http.ResponseWriter, r *http.Request, c *oidc.Client,
 	}
 	p := clientPage{
 		Frame:  Frame{Title: c.Name, Area: "admin", Here: "clients", Narrow: true, Modules: []string{"forms.js"}, Fault: view.problem},
-		Client: c, Badge: avatarOf(c.Name, c.ID), Address: clientPath(c.ID), Form: form, Endpoints: x.oidc.Endpoints(),
+		Client: c, Badge: clientBadge(r, c.Name, c.ID, c.Logo), Address: clientPath(c.ID), Form: form, Endpoints: x.oidc.Endpoints(),
 		Expiries: expiries, Tab: view.tab, From: view.from, Fixed: c.Kind == oidc.KindDocument,
 	}
 	p.words = x.words(r)
 	p.usual.set(oidc.NewClientEdit())
+	p.Logos = p.logoFields(view.address)
 	p.Redirects = uriListOf(&p.Frame, "redirect_uris", form.RedirectURIs)
 	p.Logouts = uriListOf(&p.Frame, "post_logout_uris", form.PostLogoutURIs)
 	p.Federated = federatedRows(&p.Frame, form.Federated)
@@ -263,7 +267,7 @@ func (x *Web) clientSave(w http.ResponseWriter, r *http.Request) error {
 // else stands among tokens and security.
 var clientTabs = map[string][]string{
 	"general": {"name", "description", "launch_url", "client_uri", "logo_uri", "policy_uri", "tos_uri", "contacts", "initiate_login"},
-	"look":    {"accent", "greeting"},
+	"look":    {"accent", "greeting", "logo", "dark_logo", "logo_address", "dark_logo_address"},
 	"uris": {"redirect_uris", "post_logout_uris", "backchannel_logout", "backchannel_needs_sid", "frontchannel_logout",
 		"frontchannel_needs_sid", "request_uris"},
 	"access": {"group_restricted", "allowed_groups", "skip_consent", "reauth_required", "default_max_age", "auth_time_required", "default_acr_values"},

@@ -53,7 +53,7 @@ func (x *Web) clients(w http.ResponseWriter, r *http.Request) error {
 		p.Choices = append(p.Choices, clientOption{Value: string(choice), Text: x.words(r).T("clients.filter." + string(choice)), Chosen: choice == only})
 	}
 	for _, row := range found.Rows {
-		p.Rows = append(p.Rows, clientLine{row, avatarOf(row.Name, row.ID), hostOf(row.LaunchURL), clientPath(row.ID)})
+		p.Rows = append(p.Rows, clientLine{row, clientBadge(r, row.Name, row.ID, row.Logo), hostOf(row.LaunchURL), clientPath(row.ID)})
 	}
 	if found.Next != "" {
 		next := url.Values{"after": {found.Next}}

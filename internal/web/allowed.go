@@ -76,7 +76,9 @@ func (x *Web) allowed(w http.ResponseWriter, r *http.Request) error {
 	}
 	p := allowedPage{Frame: Frame{Title: words.T("allowed.title"), Area: "account", Here: "allowed", Narrow: true}}
 	for i := range all {
-		p.Apps = append(p.Apps, allowedLineOf(words, &all[i]))
+		l := allowedLineOf(words, &all[i])
+		l.Badge = clientBadge(r, l.Name, l.ID, all[i].Logo)
+		p.Apps = append(p.Apps, l)
 	}
 	return x.show(w, r, "allowed", &p)
 }

@@ -57,9 +57,7 @@ func (x *Web) consent(w http.ResponseWriter, r *http.Request) error {
 	if p.Scopes, err = x.scopeLines(r, p.words, waiting.Scopes); err != nil {
 		return err
 	}
-	if x.oidc.HasLogo(r.Context(), waiting.ClientID) {
-		p.Logo = oidc.LogoPath(waiting.ClientID)
-	}
+	p.Logo = p.Logo.showing(themeOf(r), x.oidc.Logos(r.Context(), waiting))
 	// The answer to the form goes back to the application by way of redirects.
 	edge.AllowFormTo(w, waiting.RedirectURI)
 	return x.show(w, r, "consent", &p)

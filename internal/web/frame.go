@@ -28,7 +28,7 @@ type Frame struct {
 	Wide    bool     // a sign-in page with more to say
 	Seal    string   // the icon on a sign-in page; "" is the mark of the product
 	Tone    string   // of the seal: "", "ok", "warn"
-	Logo    string   // the picture of an application, instead of the seal
+	Logo    Avatar   // the pictures of an application, instead of the seal
 	Area    string   // "account" or "admin": the entry of the band
 	Here    string   // the entry of the side menu
 	Narrow  bool     // a page inside that is one column of forms or lists
@@ -67,9 +67,12 @@ type Problem struct {
 // An Avatar is what stands for somebody.
 type Avatar struct {
 	// Picture is the address of theirs; "" is that there is none, and letters are shown.
-	Picture  string
-	Initials string
-	Hue      int // 1 to 5, always the same for the same person
+	Picture string
+	// Dark is the address of another one for dark ground, where the system says which it is;
+	// Tile is the ground that the pictures are for: "" is light, else "dark" or "both".
+	Dark, Tile string
+	Initials   string
+	Hue        int // 1 to 5, always the same for the same person
 }
 
 // badgeOf is what stands for u.
@@ -195,7 +198,7 @@ func meOf(u directory.User) *Me {
 func (x *Web) problem(r *http.Request, err error) *Problem {
 	f := fault.Of(err)
 	switch f.Kind {
-	case fault.Invalid, fault.Conflict, fault.TooLarge, fault.TooMany, fault.Precondition:
+	case fault.Invalid, fault.Conflict, fault.TooLarge, fault.Unsupported, fault.TooMany, fault.Precondition:
 	default:
 		return nil
 	}

@@ -100,6 +100,8 @@ func (x *Web) newLogin(r *http.Request, target string, waiting *oidc.Waiting) *l
 		}
 		p.Client, p.Hint, p.Deny = waiting.ClientName, waiting.LoginHint, waitingID(target)
 		p.redirectURI = waiting.RedirectURI
+		// Only a logo that an administrator chose: a stranger's tells people nothing here.
+		p.Logo = p.Logo.showing(themeOf(r), waiting.Logo.Paths(waiting.ClientID))
 	}
 	return p
 }

@@ -66,7 +66,7 @@ var marks = map[audit.Name]mark{
 	audit.DeviceAuthorization: {"tv", "ok"}, audit.NewDeviceAuthorization: {"tv", "ok"},
 	audit.DeviceDeclined: {"x", "warn"}, audit.TokenExchanged: {"sync", ""},
 
-	audit.AccountCreated: {"plus", ""}, audit.UserEdited: {"user", ""}, audit.UserProfileEdited: {"id", ""}, audit.UserLookEdited: {"drop", ""},
+	audit.AccountCreated: {"plus", ""}, audit.UserEdited: {"user", ""}, audit.UserProfileEdited: {"id", ""}, audit.UserLookEdited: {"drop", ""}, audit.UserPictureEdited: {"user", ""},
 	audit.UserClaimsEdited: {"code", ""}, audit.UserGroupsEdited: {"users", ""}, audit.UserSignedOut: {"signout", "warn"},
 	audit.BatchStarted: {"users", ""}, audit.BatchStopped: {"stop", ""},
 	audit.UserDisabled: {"stop", "warn"}, audit.UserEnabled: {"check", "ok"}, audit.UserDeleted: {"trash", "bad"},
@@ -75,7 +75,7 @@ var marks = map[audit.Name]mark{
 	audit.GroupCreated: {"plus", ""}, audit.GroupEdited: {"users", ""}, audit.GroupClaimsEdited: {"code", ""},
 	audit.GroupMembersEdited: {"users", ""}, audit.GroupDeleted: {"trash", "bad"},
 
-	audit.ClientCreated: {"plus", ""}, audit.ClientEdited: {"settings", ""}, audit.ClientDeleted: {"trash", "bad"},
+	audit.ClientCreated: {"plus", ""}, audit.ClientEdited: {"settings", ""}, audit.ClientLogoEdited: {"apps", ""}, audit.ClientDeleted: {"trash", "bad"},
 	audit.APICreated: {"plug", ""}, audit.APIEdited: {"plug", ""}, audit.APIDeleted: {"trash", "bad"}, audit.APIClientEdited: {"plug", ""},
 	audit.ClientDisabled: {"stop", "warn"}, audit.ClientEnabled: {"check", "ok"},
 	audit.ClientSecretAdded: {"key", ""}, audit.ClientSecretRemoved: {"key", ""},

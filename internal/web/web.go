@@ -86,6 +86,7 @@ func (x *Web) Routes() []edge.Route {
 		x.codeRoutes(),
 		x.setupRoutes(),
 		x.consentRoutes(),
+		x.pictureRoutes(),
 		x.deviceRoutes(),
 		x.logoutRoutes(),
 		x.accountRoutes(),

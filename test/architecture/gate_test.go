@@ -40,7 +40,7 @@ var ways = map[string]string{
 
 	"Register": "clients speak of themselves here, and nobody signs in", "Registered": "it tells a client of itself",
 	"Reregister": "it changes what a client says of itself", "Deregister": "a client takes itself away",
-	"Logo": "a picture of an application is for everybody", "HasLogo": "a picture of an application is for everybody",
+	"Logo": "a picture of an application is for everybody", "Logos": "a picture of an application is for everybody",
 	"SettingsChanged": "it follows a change that an administrator made",
 
 	"Discovery": "it is the same for everybody", "JWKS": "it is the same for everybody", "Endpoints": "they are the same for everybody",
