@@ -59,6 +59,14 @@ var asked = []struct {
 	{"address", audit.Filter{Address: "192.0.2.7"}},
 	{"reference", audit.Filter{Search: "request-777"}},
 	{"way", audit.Filter{Via: "cli"}},
+	{"by others", audit.Filter{ByOthers: true}},
+	{"by others and event", audit.Filter{ByOthers: true, Events: []audit.Name{audit.GroupDeleted}}},
+	{"done by a person", audit.Filter{Person: "user-9", Part: audit.Did}},
+	{"about a person", audit.Filter{Person: "user-3", Part: audit.Concerned}},
+	{"turned away", audit.Filter{Events: audit.TurnedAway.Names()}},
+	{"person, client and address", audit.Filter{Person: "user-3", Client: "client-3", Address: "192.0.2.34"}},
+	{"person, event and address", audit.Filter{Person: "user-3", Events: []audit.Name{audit.SignIn}, Address: "192.0.2.7"}},
+	{"client, event and way", audit.Filter{Client: "client-3", Events: []audit.Name{audit.ClientAuthorization}, Via: "cli"}},
 	{"way and event", audit.Filter{Via: "ldap", Events: []audit.Name{audit.SignIn}}},
 }
 

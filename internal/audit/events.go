@@ -24,6 +24,9 @@ const (
 	ofSystem   Family = "system" // settings, keys, set-up
 )
 
+// TurnedAway is no family: it is what was refused to people, whichever family it is of.
+const TurnedAway Family = "turned-away"
+
 // Families are all of them.
 var Families = []Family{ofComing, ofPasskeys, ofApps, ofPeople, ofGroups, ofClients, ofSystem}
 
@@ -69,6 +72,7 @@ var (
 	DeviceDeclined         = declare(ofApps, "device.declined")
 	TokenExchanged         = declare(ofApps, "token.exchanged")
 	ConsentRevoked         = declare(ofApps, "consent.revoked")
+	ClientRefused          = declare(ofApps, "client.refused")
 	GrantRevoked           = declare(ofApps, "grant.revoked")
 	LogoutDelivered        = declare(ofApps, "logout.delivered")
 	LogoutFailed           = declare(ofApps, "logout.failed")
@@ -141,8 +145,14 @@ func Names() []Name {
 	return all
 }
 
+// refusals are the events of TurnedAway.
+var refusals = []Name{PasskeyRefused, LoginCodeRefused, ClientRefused, DeviceDeclined, SetupRefused}
+
 // Names are the names of a family; none when there is no such family.
 func (f Family) Names() []Name {
+	if f == TurnedAway {
+		return slices.Clone(refusals)
+	}
 	var of []Name
 	for _, k := range kinds {
 		if k.family == f {

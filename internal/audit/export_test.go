@@ -14,6 +14,9 @@ func Plans(tx *db.Tx, postgres bool, f Filter) (plans []string, err error) {
 	if err != nil {
 		return nil, err
 	}
+	if err := q.choose(tx); err != nil {
+		return nil, err
+	}
 	for _, s := range []*statement{q.selecting(), q.counting()} {
 		if s == nil {
 			continue

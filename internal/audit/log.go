@@ -82,8 +82,9 @@ func (e *Entry) fields() []any {
 type Filter struct {
 	// Events are the names of which an entry has one.
 	Events []Name
-	// Person is the id of somebody whom it concerns or who did it.
+	// Person is the id of somebody whom it concerns or who did it, as Part says.
 	Person string
+	Part   Part
 	// Client is the id of a client that it concerns.
 	Client string
 	// ObjectKind and ObjectID are what it was done to; both or none.
@@ -92,6 +93,9 @@ type Filter struct {
 	Via string
 	// Address is where it was done from.
 	Address string
+	// ByOthers asks for what people did to others and to things: what administrators
+	// change, and not what everybody does for themselves.
+	ByOthers bool
 	// Search is the folded beginning of a name that a person or client has or had, an
 	// address, or the reference of a request.
 	Search string
@@ -102,6 +106,16 @@ type Filter struct {
 	// Limit is how many to return: 1 to 100; 0 is 25.
 	Limit int
 }
+
+// A Part is what somebody had to do with an entry.
+type Part string
+
+// The parts of a person.
+const (
+	AnyPart   Part = ""
+	Did       Part = "did"       // who did it
+	Concerned Part = "concerned" // whom it concerns
+)
 
 // MaxCount is where counting stops. It is lower than elsewhere: entries that somebody
 // asked for lie scattered, and to count ten thousand takes longer than all the rest.
@@ -159,7 +173,7 @@ func (l *Log) Mine(ctx context.Context, by Actor, f Filter) (Page, error) {
 	if by.UserID == "" {
 		return Page{}, ErrNotAdmin
 	}
-	f.Person, f.ObjectKind, f.ObjectID, f.Via, f.Address, f.Search = "", "", "", "", "", ""
+	f.Person, f.ObjectKind, f.ObjectID, f.Via, f.Address, f.Search, f.ByOthers = "", "", "", "", "", "", false
 	p, err := l.page(ctx, f, scope{by.UserID})
 	for i := range p.Entries {
 		p.Entries[i] = p.Entries[i].seenBy(by.UserID)

@@ -15,7 +15,8 @@ import (
 // that hold together: somebody whom it concerns, or somebody who did it; this event, or
 // that one. Each alternative is read along one index that is sorted by time, and stops
 // when the page is full. Conditions that no index has are asked of a window of rows
-// alone: a page that is not full then says how far back was looked.
+// alone, along whichever index reaches farthest with so many: a page that is not full then
+// says how far back was looked.
 
 // A field is what a condition is about.
 type field int
@@ -23,6 +24,8 @@ type field int
 const (
 	byUser   field = iota // whom it concerns
 	byActing              // who did it, when that is somebody else
+	byOwn                 // who did it, beside byUser: the same person
+	byOthers              // done to somebody else, or to a thing
 	byClient
 	byEvent
 	byEvents // one of several
@@ -43,6 +46,8 @@ type condition struct {
 var conditionSQL = map[field]string{
 	byUser:    `user_id = ?`,
 	byActing:  `actor_id = ? AND actor_id <> COALESCE(user_id, '')`,
+	byOwn:     `actor_id = ?`,
+	byOthers:  `actor_id <> COALESCE(user_id, '') AND event <> ''`, // along audit_others
 	byClient:  `client_id = ?`,
 	byEvent:   `event = ?`,
 	byObject:  `object_kind = ? AND object_id = ?`,
@@ -55,13 +60,16 @@ var conditionSQL = map[field]string{
 // indexes are what the log is indexed by, before time: those that fewer rows share first.
 var indexes = [][]field{
 	{byRequest}, {byObject}, {byUser, byClient}, {byUser, byEvent}, {byActing, byEvent}, {byClient, byEvent},
-	{byAddress}, {byUser}, {byActing}, {byClient}, {byRare}, {byEvent}, {},
+	{byAddress}, {byUser}, {byActing}, {byClient}, {byRare}, {byOthers}, {byEvent}, {},
 }
 
 const (
 	// window is how many rows the alternatives of a page may look at when they ask for
 	// more than an index knows.
-	window = 2000
+	window = 600
+	// maxCandidates is how many indexes of one alternative are compared, and
+	// maxCompared how many alternatives of a page compare any.
+	maxCandidates, maxCompared = 4, 8
 	// maxAlternatives is how many alternatives one page has at most.
 	maxAlternatives = 64
 )
@@ -77,6 +85,14 @@ type query struct {
 	limit       int
 	uncounted   bool // nobody asks how many there are
 	window      int  // of each alternative
+	branches    []branch
+}
+
+// A branch is an alternative as it will be read: along an index, asking the rest of each
+// row as far as far, whose id is "" when that is the end of the log.
+type branch struct {
+	along, rest []condition
+	far         cursor
 }
 
 // plan finds the alternatives of a filter.
@@ -84,40 +100,43 @@ func plan(tx *db.Tx, f Filter, s scope) (query, error) {
 	q := query{alternatives: [][]condition{{}}, from: f.From, until: f.Until, limit: f.Limit}
 	q.cursor, q.placed = parseCursor(f.Cursor)
 	if s.person != "" {
-		q.each(condition{byUser, []any{s.person}})
+		q.each(one(byUser, s.person))
 	}
 	if f.Person != "" {
-		q.each(condition{byUser, []any{f.Person}}, condition{byActing, []any{f.Person}})
+		q.each(person(f.Person, f.Part)...)
 	}
 	if f.Client != "" {
-		q.each(condition{byClient, []any{f.Client}})
+		q.each(one(byClient, f.Client))
 	}
 	if f.ObjectID != "" {
-		q.each(condition{byObject, []any{f.ObjectKind, f.ObjectID}})
+		q.each(one(byObject, f.ObjectKind, f.ObjectID))
+	}
+	if f.ByOthers {
+		q.each(one(byOthers))
 	}
 	if f.Via != "" {
 		way := byRare
 		if f.Via == "page" {
 			way = byVia
 		}
-		q.each(condition{way, []any{f.Via}})
+		q.each(one(way, f.Via))
 	}
 	if f.Address != "" {
-		q.each(condition{byAddress, []any{address(f.Address)}})
+		q.each(one(byAddress, address(f.Address)))
 	}
 	if f.Search != "" {
 		found, err := search(tx, f.Search)
 		if err != nil {
 			return q, err
 		}
-		q.overlapping = len(found) > 2 // one person is two
+		q.overlapping = overlapping(found)
 		q.each(found...)
 	}
 	switch n := len(f.Events); {
 	case n > 0 && n*len(q.alternatives) <= maxAlternatives:
-		events := make([]condition, n)
+		events := make([][]condition, n)
 		for i, e := range f.Events {
-			events[i] = condition{byEvent, []any{e.text}}
+			events[i] = one(byEvent, e.text)
 		}
 		q.each(events...)
 	case n > 0:
@@ -125,48 +144,64 @@ func plan(tx *db.Tx, f Filter, s scope) (query, error) {
 		for _, e := range f.Events {
 			events.args = append(events.args, e.text)
 		}
-		q.each(events)
+		q.each([]condition{events})
 	}
-	windowed := 0
-	for _, a := range q.alternatives {
-		if _, rest := driver(a); len(rest) > 0 {
-			windowed++
-		}
-	}
-	q.window = max(window/max(windowed, 1), 4*f.Limit)
 	return q, nil
 }
 
-// each adds one of the conditions to every alternative.
-func (q *query) each(conditions ...condition) {
+// one is a single condition.
+func one(f field, args ...any) []condition { return []condition{{f, args}} }
+
+// person is what somebody had to do with an entry.
+func person(id string, part Part) [][]condition {
+	switch part {
+	case Concerned:
+		return [][]condition{one(byUser, id)}
+	case Did:
+		return [][]condition{append(one(byUser, id), condition{byOwn, []any{id}}), one(byActing, id)}
+	}
+	return [][]condition{one(byUser, id), one(byActing, id)}
+}
+
+// each adds one of the options, whose conditions hold together, to every alternative.
+func (q *query) each(options ...[]condition) {
 	var all [][]condition
 	for _, a := range q.alternatives {
-		for _, c := range conditions {
-			all = append(all, append(slices.Clip(a), c))
+		for _, o := range options {
+			all = append(all, append(slices.Clip(a), o...))
 		}
 	}
 	q.alternatives = all
 }
 
-// search is what a search may mean.
-func search(tx *db.Tx, text string) ([]condition, error) {
-	if a, err := netip.ParseAddr(text); err == nil {
-		return []condition{{byAddress, []any{a.Unmap().String()}}}, nil
+// overlapping tells whether a row may pass several of what a search may mean: it may be
+// about an API and a client, and what one person does to another is about both.
+func overlapping(found [][]condition) bool {
+	if len(found) != 2 {
+		return len(found) > 2
 	}
-	found, err := find(tx, text, "client", "group", "user")
-	var list []condition
+	a, b := found[0][0].field, found[1][0].field
+	return a != b && (a != byUser || b != byActing)
+}
+
+// search is what a search may mean.
+func search(tx *db.Tx, text string) (list [][]condition, err error) {
+	if a, err := netip.ParseAddr(text); err == nil {
+		return [][]condition{one(byAddress, a.Unmap().String())}, nil
+	}
+	found, err := find(tx, text, "api", "client", "group", "user")
 	for _, o := range found {
 		switch o.Kind {
 		case "user":
-			list = append(list, condition{byUser, []any{o.ID}}, condition{byActing, []any{o.ID}})
+			list = append(list, person(o.ID, AnyPart)...)
 		case "client":
-			list = append(list, condition{byClient, []any{o.ID}})
+			list = append(list, one(byClient, o.ID))
 		default:
-			list = append(list, condition{byObject, []any{o.Kind, o.ID}})
+			list = append(list, one(byObject, o.Kind, o.ID))
 		}
 	}
 	if len(list) == 0 {
-		list = append(list, condition{byRequest, []any{text}})
+		list = append(list, one(byRequest, text))
 	}
 	return list, err
 }
@@ -181,24 +216,91 @@ func address(s string) string {
 
 // driver splits an alternative into the conditions that one index has and the rest.
 func driver(alternative []condition) (along, rest []condition) {
+	b := drivers(alternative)[0]
+	return b.along, b.rest
+}
+
+// drivers are the ways to read an alternative, the likeliest first. An index that knows
+// less than one before it is none of them.
+func drivers(alternative []condition) (ways []branch) {
 	has := func(f field) bool {
 		return slices.ContainsFunc(alternative, func(c condition) bool { return c.field == f })
 	}
 	for _, index := range indexes {
-		if slices.ContainsFunc(index, func(f field) bool { return !has(f) }) {
+		known := slices.ContainsFunc(ways, func(w branch) bool {
+			return !slices.ContainsFunc(index, func(f field) bool {
+				return !slices.ContainsFunc(w.along, func(c condition) bool { return c.field == f })
+			})
+		})
+		if known || slices.ContainsFunc(index, func(f field) bool { return !has(f) }) {
 			continue
 		}
+		var w branch
 		taken := map[field]bool{}
 		for _, c := range alternative {
 			if slices.Contains(index, c.field) && !taken[c.field] {
-				along, taken[c.field] = append(along, c), true
+				w.along, taken[c.field] = append(w.along, c), true
 			} else {
-				rest = append(rest, c)
+				w.rest = append(w.rest, c)
 			}
 		}
-		return along, rest
+		ways = append(ways, w)
 	}
-	panic("audit: the last index has no fields, so every alternative has it")
+	return ways
+}
+
+// choose decides along which index each alternative is read: along one that knows all its
+// conditions, or else along the one that reaches farthest within the window.
+func (q *query) choose(tx *db.Tx) error {
+	q.branches = make([]branch, len(q.alternatives))
+	ways := make([][]branch, len(q.alternatives))
+	windowed := 0
+	for i, a := range q.alternatives {
+		ways[i] = drivers(a)
+		if q.branches[i] = ways[i][0]; len(ways[i][0].rest) > 0 {
+			windowed++
+		}
+	}
+	if windowed == 0 {
+		return nil
+	}
+	q.window = max(window/windowed, 4*q.limit)
+	var s statement
+	asked := 0
+	for i := range ways {
+		switch {
+		case len(ways[i][0].rest) == 0:
+			ways[i] = nil
+		case windowed > maxCompared:
+			ways[i] = ways[i][:1]
+		default:
+			ways[i] = ways[i][:min(len(ways[i]), maxCandidates)]
+		}
+		for n, w := range ways[i] {
+			if asked++; asked > 1 {
+				s.add(` UNION ALL `)
+			}
+			s.add(fmt.Sprintf(`SELECT %d, %d, at, id FROM (SELECT at, id`, i, n))
+			q.along(&s, w.along)
+			s.add(q.order() + fmt.Sprintf(` LIMIT 1 OFFSET %d) AS end%d`, q.window-1, asked))
+		}
+	}
+	type end struct {
+		alternative, way int
+		at               cursor
+	}
+	ends, err := db.All(tx, func(e *end) []any { return []any{&e.alternative, &e.way, &e.at.at, &e.at.id} }, s.String(), s.args...)
+	for _, e := range ends {
+		ways[e.alternative][e.way].far = e.at
+	}
+	for i, of := range ways {
+		for n, w := range of {
+			if best := q.branches[i].far; n == 0 || best.id != "" && (w.far.id == "" || best.before(w.far.at, w.far.id) != q.cursor.newer) {
+				q.branches[i] = w
+			}
+		}
+	}
+	return err
 }
 
 // A statement is SQL under construction, with its arguments.
@@ -264,16 +366,15 @@ func (q *query) along(s *statement, along []condition) {
 }
 
 // branch writes the places of the rows of one alternative.
-func (q *query) branch(s *statement, alternative []condition) {
-	along, rest := driver(alternative)
-	if len(rest) == 0 {
+func (q *query) branch(s *statement, b branch) {
+	if len(b.rest) == 0 {
 		s.add(`SELECT at, id`)
-		q.along(s, along)
+		q.along(s, b.along)
 	} else {
 		s.add(`SELECT at, id FROM (SELECT at, id, event, object_kind, object_id, user_id, client_id, actor_id, via, address`)
-		q.along(s, along)
+		q.along(s, b.along)
 		s.add(q.order() + fmt.Sprintf(` LIMIT %d) AS looked WHERE TRUE`, q.window))
-		s.where(rest)
+		s.where(b.rest)
 	}
 	s.add(q.order() + fmt.Sprintf(` LIMIT %d`, q.limit+1))
 }
@@ -284,7 +385,10 @@ func (q *query) read(tx *db.Tx, p *Page) error {
 		p.Total = 0
 		return nil
 	}
-	var err error
+	err := q.choose(tx)
+	if err != nil {
+		return err
+	}
 	if p.Entries, err = q.rows(tx); err != nil {
 		return err
 	}
@@ -294,9 +398,7 @@ func (q *query) read(tx *db.Tx, p *Page) error {
 	}
 	var far cursor // how far was looked
 	if !more {
-		if far, err = q.horizon(tx); err != nil {
-			return err
-		}
+		far = q.horizon()
 	}
 	if q.cursor.newer && !more && far.id == "" { // these are the newest: a whole page of them
 		q.placed, q.cursor = false, cursor{}
@@ -369,12 +471,12 @@ func (q *query) rows(tx *db.Tx) ([]Entry, error) {
 func (q *query) selecting() *statement {
 	s := &statement{}
 	s.add(`SELECT ` + qualified("audit.", entryColumns) + ` FROM (SELECT at, id FROM (`)
-	for i, a := range q.alternatives {
+	for i, b := range q.branches {
 		if i > 0 {
 			s.add(` UNION `)
 		}
 		s.add(`SELECT at, id FROM (`)
-		q.branch(s, a)
+		q.branch(s, b)
 		s.add(fmt.Sprintf(`) AS b%d`, i))
 	}
 	order := q.order()
@@ -394,27 +496,13 @@ func qualified(table, list string) string {
 
 // horizon is where the windows of the alternatives ended: beyond it nobody has looked.
 // Its id is "" when all of them came to the end of the log.
-func (q *query) horizon(tx *db.Tx) (far cursor, err error) {
-	for _, a := range q.alternatives {
-		along, rest := driver(a)
-		if len(rest) == 0 {
-			continue
-		}
-		var s statement
-		s.add(`SELECT at, id`)
-		q.along(&s, along)
-		s.add(q.order() + fmt.Sprintf(` LIMIT 1 OFFSET %d`, q.window-1))
-		ends, err := db.All(tx, func(c *cursor) []any { return []any{&c.at, &c.id} }, s.String(), s.args...)
-		if err != nil {
-			return far, err
-		}
-		for _, end := range ends {
-			if far.id == "" || end.before(far.at, far.id) != q.cursor.newer {
-				far = end
-			}
+func (q *query) horizon() (far cursor) {
+	for _, b := range q.branches {
+		if b.far.id != "" && (far.id == "" || b.far.before(far.at, far.id) != q.cursor.newer) {
+			far = b.far
 		}
 	}
-	return far, nil
+	return far
 }
 
 // count counts the rows of all pages up to MaxCount; -1 when that is not to be had for a

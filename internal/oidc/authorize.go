@@ -168,6 +168,9 @@ func (p *Provider) begin(tx *db.Tx, q *authRequest, by caller, refusal error) (o
 	}
 	switch st, refusal := next(s); {
 	case refusal != nil:
+		if err := turnedAway(tx, &s, by.by, refusal); err != nil {
+			return outcome{}, err
+		}
 		return p.refuse(q, target, refusal), usePushed(tx, q.pushed, d.client)
 	case st == StepDone:
 		return p.issue(tx, q, d, &s, target, by), usePushed(tx, q.pushed, d.client)
@@ -338,6 +341,16 @@ func (p *Provider) issue(tx *db.Tx, q *authRequest, d door, s *situation, target
 	audit.Record(tx, by.by, audit.Event{Name: event, Object: c.object(), User: s.session.UserID, Client: c.ID,
 		Data: q.told()})
 	return outcome{answer: p.success(q, target, code)}
+}
+
+// turnedAway notes that the gate refused somebody, if that is why the request was. Nobody
+// learns it from the client, which is told less.
+func turnedAway(tx *db.Tx, s *situation, by audit.Actor, refusal error) error {
+	if s.gate == nil || s.denied || !errors.Is(refusal, errAccessDenied) {
+		return nil
+	}
+	return signin.RecordRefusal(tx, by, audit.Event{Name: audit.ClientRefused, Object: s.client.object(), User: s.session.UserID, Client: s.client.ID,
+		Data: map[string]any{"reason": fault.Of(s.gate).Code}})
 }
 
 // refuse is the outcome of a request that is answered with a fault.

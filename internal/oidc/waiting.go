@@ -176,6 +176,9 @@ func (p *Provider) Next(w http.ResponseWriter, r *http.Request) error {
 		st, refusal := next(s)
 		switch {
 		case refusal != nil:
+			if err := turnedAway(tx, &s, by.by, refusal); err != nil {
+				return err
+			}
 			out = p.refuse(&a.request, target, refusal)
 		case st == StepDone:
 			out = p.issue(tx, &a.request, d, &s, target, by)

@@ -239,7 +239,7 @@ func refuseCode(tx *db.Tx, by audit.Actor, userID string, err error) error {
 			return over
 		}
 	}
-	if lost := recordRefusal(tx, by, audit.Event{Name: audit.LoginCodeRefused, User: userID, Data: map[string]any{"code": f.Code}}); lost != nil {
+	if lost := RecordRefusal(tx, by, audit.Event{Name: audit.LoginCodeRefused, User: userID, Data: map[string]any{"code": f.Code}}); lost != nil {
 		return lost
 	}
 	return db.Keep(err)

@@ -197,7 +197,7 @@ func refuse(tx *db.Tx, by audit.Actor, kind string, p *Passkey, err error) error
 			}
 		}
 	}
-	if lost := recordRefusal(tx, by, e); lost != nil {
+	if lost := RecordRefusal(tx, by, e); lost != nil {
 		return lost
 	}
 	return db.Keep(err)

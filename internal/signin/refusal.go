@@ -15,9 +15,9 @@ var (
 	allRefusals     = Limit{Count: 1000, Within: time.Hour}
 )
 
-// recordRefusal notes a refusal, unless so many were noted lately that one more would
-// tell nothing new.
-func recordRefusal(tx *db.Tx, by audit.Actor, e audit.Event) error {
+// RecordRefusal notes a refusal, unless so many were noted lately that one more would
+// tell nothing new. It is a part.
+func RecordRefusal(tx *db.Tx, by audit.Actor, e audit.Event) error {
 	network := "refused:" + Network(by.Address)
 	err := Blocked(tx, network, networkRefusals)
 	if err == nil {

@@ -15,7 +15,7 @@ func TestRefusalsAreRecordedUpToABound(t *testing.T) {
 			t.Helper()
 			for range times {
 				if err := h.db.Write(t.Context(), func(tx *db.Tx) error {
-					return recordRefusal(tx, audit.Actor{Via: "page", Address: address}, audit.Event{Name: audit.PasskeyRefused})
+					return RecordRefusal(tx, audit.Actor{Via: "page", Address: address}, audit.Event{Name: audit.PasskeyRefused})
 				}); err != nil {
 					t.Fatal(err)
 				}

@@ -64,7 +64,7 @@ var marks = map[audit.Name]mark{
 	audit.ClientAuthorization: {"arrow", "ok"}, audit.NewClientAuthorization: {"check", "ok"}, audit.ConsentRevoked: {"x", ""},
 	audit.GrantRevoked: {"x", ""}, audit.LogoutDelivered: {"signout", ""}, audit.LogoutFailed: {"alert", "warn"},
 	audit.DeviceAuthorization: {"tv", "ok"}, audit.NewDeviceAuthorization: {"tv", "ok"},
-	audit.DeviceDeclined: {"x", "warn"}, audit.TokenExchanged: {"sync", ""},
+	audit.DeviceDeclined: {"x", "warn"}, audit.ClientRefused: {"stop", "bad"}, audit.TokenExchanged: {"sync", ""},
 
 	audit.AccountCreated: {"plus", ""}, audit.UserEdited: {"user", ""}, audit.UserProfileEdited: {"id", ""}, audit.UserLookEdited: {"drop", ""}, audit.UserPictureEdited: {"user", ""},
 	audit.UserClaimsEdited: {"code", ""}, audit.UserGroupsEdited: {"users", ""}, audit.UserSignedOut: {"signout", "warn"},

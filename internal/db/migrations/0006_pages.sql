@@ -70,3 +70,6 @@ CREATE INDEX user_batch_rows_state ON user_batch_rows (batch_id, state, user_id)
 ALTER TABLE clients ADD COLUMN accent TEXT NOT NULL DEFAULT '';
 ALTER TABLE clients ADD COLUMN greeting TEXT NOT NULL DEFAULT '';
 ALTER TABLE clients ADD COLUMN background TEXT NOT NULL DEFAULT '';
+-- The log: what people do to others and to things, which is little among what everybody does
+-- for themselves. Its second condition only says which statements are led along it.
+CREATE INDEX audit_others ON audit (at, id) WHERE actor_id <> COALESCE(user_id, '') AND event <> '';
