@@ -92,6 +92,10 @@ func remove(tx *db.Tx, by audit.Actor, u *User) error {
 	if err := mayGo(tx, by, u); err != nil {
 		return err
 	}
+	return takeAway(tx, u)
+}
+
+func takeAway(tx *db.Tx, u *User) error {
 	u.DeletedAt, u.ValidFrom = tx.Now(), tx.Now()
 	tx.Do(`DELETE FROM user_words WHERE user_id = $1`, u.ID)
 	jobs.AddAt(tx, "user.purge", u.ID, tx.Now().Add(purgeAfter))

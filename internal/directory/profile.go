@@ -21,10 +21,30 @@ type ProfileEdit struct {
 	DisplayName string
 }
 
+// Profile is the edit that leaves u as it is.
+func (u *User) Profile() ProfileEdit {
+	return ProfileEdit{Username: u.Username, Email: u.Email, FirstName: u.FirstName, LastName: u.LastName, DisplayName: u.DisplayName}
+}
+
 // EditProfile changes the account that by acts for. A new address counts as
 // verified only when the settings say that all do. Rights are out of reach
 // from here.
 func (d *Directory) EditProfile(ctx context.Context, by audit.Actor, edit ProfileEdit) (User, error) {
+	return d.editProfile(ctx, by, edit, func(ProfileEdit) error { return nil })
+}
+
+// ReviseProfile is EditProfile for somebody who saw their profile as it was, or ErrStale:
+// an administrator may change it too.
+func (d *Directory) ReviseProfile(ctx context.Context, by audit.Actor, was, edit ProfileEdit) (User, error) {
+	return d.editProfile(ctx, by, edit, func(is ProfileEdit) error {
+		if is != was {
+			return ErrStale
+		}
+		return nil
+	})
+}
+
+func (d *Directory) editProfile(ctx context.Context, by audit.Actor, edit ProfileEdit, check func(is ProfileEdit) error) (User, error) {
 	id, err := own(by)
 	if err != nil {
 		return User{}, err
@@ -38,6 +58,9 @@ func (d *Directory) EditProfile(ctx context.Context, by audit.Actor, edit Profil
 		}
 		if !s.AllowOwnAccountEdit {
 			return ErrOwnEdit
+		}
+		if err := check(u.Profile()); err != nil {
+			return err
 		}
 		was := u.Email
 		if err := u.name(edit.Username, edit.Email, edit.FirstName, edit.LastName, edit.DisplayName); err != nil {

@@ -152,6 +152,31 @@ func (d *Directory) setStandard(ctx context.Context, by audit.Actor, id string, 
 // change themselves; whatever else is in s is not looked at (threats 65). A number that
 // is new is not verified.
 func (d *Directory) EditOwnStandard(ctx context.Context, by audit.Actor, s Standard) (User, error) {
+	return d.editOwnStandard(ctx, by, s, func(Standard) error { return nil })
+}
+
+// ReviseOwnStandard is EditOwnStandard for somebody who saw those claims as they were, or
+// ErrStale.
+func (d *Directory) ReviseOwnStandard(ctx context.Context, by audit.Actor, was, s Standard) (User, error) {
+	return d.editOwnStandard(ctx, by, s, func(is Standard) error {
+		if is != was {
+			return ErrStale
+		}
+		return nil
+	})
+}
+
+// Only is s without the claims that are not named.
+func (s Standard) Only(claims []string) (some Standard) {
+	for _, f := range StandardFields {
+		if slices.Contains(claims, f.Claim) {
+			f.Set(&some, f.Of(&s))
+		}
+	}
+	return some
+}
+
+func (d *Directory) editOwnStandard(ctx context.Context, by audit.Actor, s Standard, check func(is Standard) error) (User, error) {
 	id, err := own(by)
 	if err != nil {
 		return User{}, err
@@ -163,6 +188,9 @@ func (d *Directory) EditOwnStandard(ctx context.Context, by audit.Actor, s Stand
 		allowed := set.OwnClaims()
 		if len(allowed) == 0 {
 			return ErrOwnDetails
+		}
+		if err := check(u.Standard.Only(allowed)); err != nil {
+			return err
 		}
 		edit := u.Standard
 		for _, f := range StandardFields {

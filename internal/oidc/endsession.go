@@ -162,6 +162,17 @@ func (p *Provider) SignOutEverywhere(ctx context.Context, v signin.Visitor) (str
 	})
 }
 
+// DeleteAccount deletes the account of v, and ends everything that it has open, here and at
+// applications, which hear of it. It returns where to go next.
+func (p *Provider) DeleteAccount(ctx context.Context, v signin.Visitor) (string, error) {
+	return p.leave(ctx, v, logout{}, func(tx *db.Tx) ([]farewell, error) {
+		if err := signin.DeleteAccount(tx, audit.From(ctx), v); err != nil {
+			return nil, err
+		}
+		return endSids(tx, `user_id = $3`, v.User.ID)
+	})
+}
+
 // leave does what ends v's session, waits a moment while its applications are told, and
 // returns where to go next.
 func (p *Provider) leave(ctx context.Context, v signin.Visitor, l logout, end func(*db.Tx) ([]farewell, error)) (string, error) {

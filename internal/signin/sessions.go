@@ -86,6 +86,27 @@ func EndAll(tx *db.Tx, by audit.Actor, userID, reason string) error {
 	return err
 }
 
+// DeleteAccount deletes the visitor's own account as a part of what its caller does: after
+// a fresh proof for just that, and with everything that lets anybody in as them.
+func DeleteAccount(tx *db.Tx, by audit.Actor, v Visitor) error {
+	now, err := v.again(tx)
+	if err != nil {
+		return err
+	}
+	if now.Session.ByCode() {
+		return ErrCodeSession
+	}
+	if err := SteppedUp(tx, now.Session.ID, PurposeDelete); err != nil {
+		return err
+	}
+	if err := directory.DeleteOwn(tx, by); err != nil {
+		return err
+	}
+	tx.Do(`DELETE FROM login_codes WHERE user_id = $1`, now.User.ID)
+	_, err = end(tx, by, "account_deleted", `user_id = $3`, now.User.ID)
+	return err
+}
+
 // keptFor is how long an ended session stays as a row, so that applications
 // can still be told about its end.
 const keptFor = 7 * 24 * time.Hour

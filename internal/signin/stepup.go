@@ -31,6 +31,8 @@ const (
 	PurposePasskeys = "passkeys"
 	// PurposeAuthorize is signing in anew to an application that asks for it.
 	PurposeAuthorize = "authorize"
+	// PurposeDelete is deleting one's own account.
+	PurposeDelete = "delete"
 )
 
 // stepUpLife is how long a step-up counts.
@@ -52,8 +54,11 @@ func SteppedUp(tx *db.Tx, sessionID, purpose string) error {
 // ErrCodeSession.
 func (s *SignIn) NeedsStepUp(ctx context.Context, v Visitor, purpose string) (bool, error) {
 	err := s.db.Read(ctx, func(tx *db.Tx) error {
-		if purpose == PurposePasskeys {
+		switch {
+		case purpose == PurposePasskeys:
 			return mayAdd(tx, v)
+		case v.Session.ByCode():
+			return ErrCodeSession
 		}
 		return SteppedUp(tx, v.Session.ID, purpose)
 	})
@@ -66,7 +71,7 @@ func (s *SignIn) NeedsStepUp(ctx context.Context, v Visitor, purpose string) (bo
 // BeginStepUp begins a fresh proof by one of the visitor's own passkeys. hint is
 // that of BeginSignIn.
 func (s *SignIn) BeginStepUp(ctx context.Context, v Visitor, browser []byte, purpose, hint string) (Ceremony, error) {
-	if purpose != PurposePasskeys && purpose != PurposeAuthorize {
+	if purpose != PurposePasskeys && purpose != PurposeAuthorize && purpose != PurposeDelete {
 		return Ceremony{}, ErrPurpose
 	}
 	var c Ceremony

@@ -19,7 +19,7 @@ const (
 )
 
 func (x *Web) accountRoutes() []edge.Route {
-	return []edge.Route{
+	return slices.Concat(x.deleteRoutes(), []edge.Route{
 		page("GET "+accountPath, edge.SignedIn, x.profile),
 		page("POST "+accountPath, edge.SignedIn, x.profileSave),
 		page("POST "+accountPath+"/details", edge.SignedIn, x.detailsSave),
@@ -41,7 +41,7 @@ func (x *Web) accountRoutes() []edge.Route {
 		page("GET "+sessionsPath+"/everywhere", edge.SignedIn, x.everywhereQuestion),
 		page("POST "+sessionsPath+"/everywhere", edge.SignedIn, x.sessionsEverywhere),
 		page("POST "+sessionsPath+"/{id}/end", edge.SignedIn, x.sessionEnd),
-	}
+	})
 }
 
 // passkeysPage lists the passkeys of an account.

@@ -26,14 +26,18 @@ type againPage struct {
 	Client   string // the application that asks for it; "" is the house
 	Redirect string
 	ByCode   bool // signed in with a code, which can prove nothing
+	Delete   bool // it is about deleting the account
 	Deny     string
 }
 
-// purposeOf is what a proof is for: to go on to an application or let a device in, or to
-// change passkeys.
+// purposeOf is what a proof is for: to go on to an application or let a device in, to
+// delete the account, or to change passkeys.
 func purposeOf(target string) string {
 	if waitingID(target) != "" || target == devicePath || strings.HasPrefix(target, devicePath+"?") {
 		return signin.PurposeAuthorize
+	}
+	if target == deletePath {
+		return signin.PurposeDelete
 	}
 	return signin.PurposePasskeys
 }
@@ -49,7 +53,7 @@ func (x *Web) again(w http.ResponseWriter, r *http.Request) error {
 		Frame: Frame{Title: words.T("again.title"), Seal: "shield", Modules: []string{"passkey.js"}},
 		Ceremony: Ceremony{Kind: "get", Begin: "/login/again/begin", Finish: "/login/again/finish", Redirect: target,
 			Words: ceremonyWords(words)},
-		Redirect: target, ByCode: session.ByCode(),
+		Redirect: target, ByCode: session.ByCode(), Delete: target == deletePath,
 	}
 	if waiting != nil {
 		if waiting.Step != "reauth" {
@@ -88,7 +92,7 @@ func (x *Web) againFinish(w http.ResponseWriter, r *http.Request) error {
 	if err != nil {
 		return err
 	}
-	login(w, r, l)
+	x.welcome(w, r, l)
 	return edge.WriteJSON(w, http.StatusOK, onward{inside(in.Redirect, home)})
 }
 

@@ -69,7 +69,7 @@ func (x *Web) redeem(w http.ResponseWriter, r *http.Request) error {
 		}
 		return err
 	}
-	login(w, r, l)
+	x.welcome(w, r, l)
 	keys, err := x.signin.Passkeys(r.Context(), l.Visitor)
 	if err != nil {
 		return err

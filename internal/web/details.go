@@ -99,12 +99,28 @@ func (x *Web) detailsSave(w http.ResponseWriter, r *http.Request) error {
 	if err != nil {
 		return err
 	}
-	typed := detailsOf(form)
-	if _, err := x.directory.EditOwnStandard(r.Context(), actor(r), typed); err != nil {
-		if problem := x.problem(r, err); problem != nil {
-			return x.showProfile(w, r, profileTyped{details: &typed}, problem)
-		}
+	s, err := x.settings(r.Context())
+	if err != nil {
 		return err
+	}
+	u, allowed := visitor(r).User, s.OwnClaims()
+	typed, was := detailsOf(form).Only(allowed), u.Standard.Only(allowed) // which a program that saw nothing goes by
+	if form.Has("was") {
+		if was = (directory.Standard{}); json.Unmarshal([]byte(form.Get("was")), &was) != nil {
+			was = directory.Standard{} // no page of ours: it is like having seen none
+		}
+	}
+	if _, err := x.directory.ReviseOwnStandard(r.Context(), actor(r), was, typed); err != nil {
+		problem := x.problem(r, err)
+		if problem == nil {
+			return err
+		}
+		again := &detailsTyped{typed: typed, was: form.Get("was")}
+		if errors.Is(err, directory.ErrStale) {
+			problem.Field = "details"
+			again = overtakenDetails(x.words(r), was, typed, u.Standard.Only(allowed))
+		}
+		return x.showProfile(w, r, profileTyped{details: again}, problem)
 	}
 	flash(w, r, "flash.details")
 	return seeOther(w, accountPath+"#details")

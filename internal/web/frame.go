@@ -256,11 +256,14 @@ func visitor(r *http.Request) signin.Visitor {
 	return v
 }
 
-// login keeps the handle of a session in the browser, and the person's own language.
-func login(w http.ResponseWriter, r *http.Request, l signin.Login) {
+// welcome keeps the handle of a session in the browser, and how the person sees pages.
+func (x *Web) welcome(w http.ResponseWriter, r *http.Request, l signin.Login) {
 	edge.SetCookie(w, r, signin.Cookie, l.Handle, l.MaxAge)
 	if l.Visitor.User.Locale != "" {
 		edge.SetCookie(w, r, localeCookie, l.Visitor.User.Locale, lookFor)
+	}
+	if l.Visitor.User.Theme != "" {
+		x.keepTheme(w, l.Visitor.User.Theme)
 	}
 }
 

@@ -178,7 +178,7 @@ func (x *Web) loginFinish(w http.ResponseWriter, r *http.Request) error {
 	if err != nil {
 		return err
 	}
-	login(w, r, l)
+	x.welcome(w, r, l)
 	offerAfter(w, r, l)
 	return edge.WriteJSON(w, http.StatusOK, onward{inside(in.Redirect, home)})
 }

@@ -1,6 +1,9 @@
 package web
 
 import (
+	"cmp"
+	"encoding/json"
+	"errors"
 	"net/http"
 
 	"pocketid/internal/directory"
@@ -13,16 +16,38 @@ import (
 // profilePage is what people say of themselves.
 type profilePage struct {
 	Frame
-	Edit     directory.ProfileEdit
+	Form     profileForm
 	Verified bool
-	// Fixed says why nothing can be changed here; "" is that it can.
-	Fixed     string
+	// FreshVerified says that a new address counts as verified at once.
+	FreshVerified bool
+	// Fixed says why nothing can be changed here, and what to do; nil is that it can.
+	Fixed     *Problem
 	Languages []languageChoice
-	Look      string // the theme that the account keeps: "auto", "light", "dark"
+	Look      directory.Look // how the account sees the pages
 	// Details are those that people may change themselves; nil is that there are none.
 	Details *detailsForm
+	// Delete says that people may delete their account themselves.
+	Delete  bool
 	Signals signin.Signals
 	Offer   bool
+}
+
+// A profileForm is the profile as it was typed.
+type profileForm struct {
+	directory.ProfileEdit
+	// Was is the profile as this form first showed it, as JSON.
+	Was string
+	// Meanwhile is what an administrator has changed since.
+	Meanwhile []meanwhile
+}
+
+func profileFormOf(u *directory.User) profileForm {
+	edit := u.Profile()
+	was, err := json.Marshal(edit)
+	if err != nil {
+		panic("web: a profile is always JSON")
+	}
+	return profileForm{ProfileEdit: edit, Was: string(was)}
 }
 
 func (x *Web) profile(w http.ResponseWriter, r *http.Request) error {
@@ -31,17 +56,13 @@ func (x *Web) profile(w http.ResponseWriter, r *http.Request) error {
 
 // profileTyped is what was typed into the cards of the page; nil is the card as it is stored.
 type profileTyped struct {
-	edit    *directory.ProfileEdit
-	details *directory.Standard
+	profile *profileForm
+	details *detailsTyped
 }
 
 func (x *Web) showProfile(w http.ResponseWriter, r *http.Request, typed profileTyped, problem *Problem) error {
 	words, v := x.words(r), visitor(r)
 	u := v.User
-	edit := directory.ProfileEdit{Username: u.Username, Email: u.Email, FirstName: u.FirstName, LastName: u.LastName, DisplayName: u.DisplayName}
-	if typed.edit != nil {
-		edit = *typed.edit
-	}
 	s, err := x.settings(r.Context())
 	if err != nil {
 		return err
@@ -52,22 +73,32 @@ func (x *Web) showProfile(w http.ResponseWriter, r *http.Request, typed profileT
 	}
 	p := profilePage{
 		Frame: Frame{Title: words.T("profile.title"), Area: "account", Here: "profile", Narrow: true, Fault: problem, Modules: []string{"signals.js"}},
-		Edit:  edit, Verified: u.EmailVerified && edit.Email == u.Email, Look: themeOf(r),
-		Signals: x.signin.Signals(v, keys), Offer: offered(r, s),
+		Form:  profileFormOf(&u), FreshVerified: s.EmailsVerified, Look: u.Look(),
+		Delete: s.AllowAccountDelete, Signals: x.signin.Signals(v, keys), Offer: offered(r, s),
+	}
+	if typed.profile != nil {
+		p.Form = *typed.profile
+	}
+	if p.Verified = u.EmailVerified && p.Form.Email == u.Email; p.Look.Theme == "" {
+		p.Look.Theme = themeOf(r)
 	}
 	if allowed := s.OwnClaims(); len(allowed) > 0 {
-		details := u.Standard
+		d := detailsTyped{typed: u.Standard.Only(allowed)}
 		if typed.details != nil {
-			details = *typed.details
+			d = *typed.details
 		}
-		form := detailsFormOf(&p.Frame, words, details, allowed, autocompletes)
+		form := detailsFormOf(&p.Frame, words, d.typed, allowed, autocompletes)
+		form.Meanwhile = d.meanwhile
+		if d.was != "" {
+			form.Was = d.was
+		}
 		p.Details = &form
 	}
 	switch {
 	case u.LDAPID != "":
-		p.Fixed = words.Fault(directory.ErrManaged.Code, "", nil).Text
+		p.Fixed = x.problemOf(r, directory.ErrManaged)
 	case !s.AllowOwnAccountEdit:
-		p.Fixed = words.Fault(directory.ErrOwnEdit.Code, "", nil).Text
+		p.Fixed = x.problemOf(r, directory.ErrOwnEdit)
 	}
 	for _, id := range i18n.Locales() {
 		p.Languages = append(p.Languages, languageChoice{id, i18n.For(id).T("language.name"), id == words.ID})
@@ -80,19 +111,64 @@ func (x *Web) profileSave(w http.ResponseWriter, r *http.Request) error {
 	if err != nil {
 		return err
 	}
-	edit := directory.ProfileEdit{Username: form.Get("username"), Email: form.Get("email"), FirstName: form.Get("first_name"),
+	u := visitor(r).User
+	typed := profileFormOf(&u) // which a program that saw nothing goes by
+	typed.ProfileEdit = directory.ProfileEdit{Username: form.Get("username"), Email: form.Get("email"), FirstName: form.Get("first_name"),
 		LastName: form.Get("last_name"), DisplayName: form.Get("display_name")}
-	if _, err := x.directory.EditProfile(r.Context(), actor(r), edit); err != nil {
-		if problem := x.problem(r, err); problem != nil {
-			return x.showProfile(w, r, profileTyped{edit: &edit}, problem)
+	if form.Has("was") {
+		typed.Was = form.Get("was")
+	}
+	if _, err := x.directory.ReviseProfile(r.Context(), actor(r), typed.was(), typed.ProfileEdit); err != nil {
+		problem := x.problem(r, err)
+		if problem == nil {
+			return err
 		}
-		return err
+		if errors.Is(err, directory.ErrStale) {
+			typed.catchUp(x.words(r), &u)
+			problem.Field = "profile"
+		}
+		return x.showProfile(w, r, profileTyped{profile: &typed}, problem)
 	}
 	flash(w, r, "flash.profile")
 	return seeOther(w, accountPath)
 }
 
-// lookSave keeps language and theme in the account, and in this browser at once.
+// was is the profile as the form first showed it. What is no profile of ours is like none.
+func (f *profileForm) was() directory.ProfileEdit {
+	var was directory.ProfileEdit
+	if json.Unmarshal([]byte(f.Was), &was) != nil {
+		return directory.ProfileEdit{}
+	}
+	return was
+}
+
+// catchUp brings a form that was overtaken up to the profile as it is now: what the person
+// did not touch follows it, what they typed stays.
+func (f *profileForm) catchUp(words *i18n.Locale, u *directory.User) {
+	was, is := f.was(), u.Profile()
+	for _, field := range []struct {
+		label   string
+		typed   *string
+		was, is string
+	}{
+		{"profile.first_name", &f.FirstName, was.FirstName, is.FirstName},
+		{"profile.last_name", &f.LastName, was.LastName, is.LastName},
+		{"profile.display_name", &f.DisplayName, was.DisplayName, is.DisplayName},
+		{"profile.username", &f.Username, was.Username, is.Username},
+		{"profile.email", &f.Email, was.Email, is.Email},
+	} {
+		if field.was == field.is {
+			continue
+		}
+		if *field.typed == field.was {
+			*field.typed = field.is
+		}
+		f.Meanwhile = append(f.Meanwhile, meanwhile{words.T(field.label), cmp.Or(field.is, words.T("meanwhile.empty"))})
+	}
+	f.Was = profileFormOf(u).Was
+}
+
+// lookSave keeps how somebody sees the pages in the account, and in this browser at once.
 func (x *Web) lookSave(w http.ResponseWriter, r *http.Request) error {
 	form, err := edge.Form(r)
 	if err != nil {

@@ -80,7 +80,7 @@ func (x *Web) setupFinish(w http.ResponseWriter, r *http.Request) error {
 	if err != nil {
 		return err
 	}
-	login(w, r, l)
+	x.welcome(w, r, l)
 	flash(w, r, "flash.setup")
 	return edge.WriteJSON(w, http.StatusOK, onward{passkeysPath})
 }

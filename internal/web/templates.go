@@ -23,6 +23,7 @@ type kind struct {
 // pages is the registry of all pages. Each has a template of its name in
 // ui/pages, which the tests check against the type named here.
 var pages = map[string]kind{
+	"account-delete": {"house", accountDeletePage{}},
 	"activity":       {"house", activityPage{}},
 	"audit":          {"house", auditPage{}},
 	"audit-entry":    {"house", auditEntryPage{}},

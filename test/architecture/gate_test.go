@@ -37,6 +37,7 @@ var ways = map[string]string{
 	"Departure":      "it tells the person which applications they had open",
 
 	"SignOutEverywhere": "signing out is refused to nobody",
+	"DeleteAccount":     "an account goes, whatever it may use",
 
 	"Register": "clients speak of themselves here, and nobody signs in", "Registered": "it tells a client of itself",
 	"Reregister": "it changes what a client says of itself", "Deregister": "a client takes itself away",

@@ -54,7 +54,7 @@ func more(l leaf, names []string, value string) url.Values {
 // of their own row what is not theirs to change.
 func strangers(before, after map[string][]string, id string) (list []string) {
 	own := []string{"username", "username_key", "email", "email_key", "first_name", "last_name", "display_name", "display_key",
-		"locale", "theme", "updated_at", "valid_from", "last_sign_in_at"}
+		"locale", "theme", "dates", "updated_at", "valid_from", "last_sign_in_at"}
 	for table, was := range before {
 		switch table {
 		case "jobs", "attempts", "ceremonies", "authorizations", "step_ups", "session_clients", "codes", "device_codes":

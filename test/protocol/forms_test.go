@@ -15,6 +15,7 @@ import (
 var withoutForm = map[string]string{
 	"POST /authorize":                       "applications send it",
 	"POST /login":                           "its page is for who is not signed in, and only a browser without scripts sends it",
+	"POST /settings/account/delete":         "the settings have to allow it first",
 	"POST /settings/account/passkeys/offer": "its page comes after a sign-in with the passkey of another device",
 	"POST /setup":                           "set-up is over",
 	"POST /api/oidc/token":                  "it is for programs",

@@ -22,14 +22,17 @@ import (
 // ownVerbs are what people may do themselves, with what is theirs. Every other verb that
 // takes an actor is for administrators.
 var ownVerbs = map[string]string{
-	"Directory.EditProfile":     "their profile",
-	"Directory.EditLook":        "their language and theme",
-	"Directory.EditOwnStandard": "the details that the house lets them change",
-	"OIDC.Allowed":              "the applications that they allowed",
-	"OIDC.RevokeConsent":        "the same",
-	"Audit.Mine":                "what is written down about them",
-	"Audit.Apps":                "the applications in that",
-	"Audit.UserAgents":          "the browsers in that",
+	"Directory.EditProfile":       "their profile",
+	"Directory.ReviseProfile":     "the same",
+	"Directory.EditLook":          "their language, theme and dates",
+	"Directory.EditOwnStandard":   "the details that the house lets them change",
+	"Directory.ReviseOwnStandard": "the same",
+	"Directory.MayDeleteOwn":      "whether they may delete their account",
+	"OIDC.Allowed":                "the applications that they allowed",
+	"OIDC.RevokeConsent":          "the same",
+	"Audit.Mine":                  "what is written down about them",
+	"Audit.Apps":                  "the applications in that",
+	"Audit.UserAgents":            "the browsers in that",
 }
 
 // Every verb of the domain that takes an actor refuses who is not an administrator, or is
