@@ -19,6 +19,8 @@ var (
 	ErrNoBatch = fault.New(fault.NotFound, "batch_not_found")
 	// ErrNobodyPicked refuses a batch about nobody.
 	ErrNobodyPicked = fault.New(fault.Invalid, "nobody_picked")
+	// ErrGroupNeeded refuses a deed about a group when none is named.
+	ErrGroupNeeded = fault.New(fault.Invalid, "group_needed").At("group")
 	// ErrOthersMatch refuses a batch about everybody whom a filter means when they are
 	// more or fewer than whoever asked has seen.
 	ErrOthersMatch = fault.New(fault.Conflict, "others_match")
@@ -147,6 +149,9 @@ func (d *Directory) StartBatch(ctx context.Context, by audit.Actor, order BatchO
 	}
 	if !order.Deed.Known() {
 		return Batch{}, ErrNoBatch
+	}
+	if order.Deed.OfGroup() && order.GroupID == "" {
+		return Batch{}, ErrGroupNeeded
 	}
 	var b Batch
 	err := d.db.Write(ctx, func(tx *db.Tx) error {

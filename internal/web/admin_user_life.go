@@ -4,7 +4,6 @@ import (
 	"context"
 	"errors"
 	"net/http"
-	"strconv"
 	"time"
 
 	"pocketid/internal/audit"
@@ -16,100 +15,63 @@ import (
 
 // A lifeDeed is what administrators do to accounts as a whole.
 type lifeDeed struct {
-	name string
-	// the questions about one person and about many, and what is said afterwards
-	title, titles, done, doneAll string
-	verb                         func(*directory.Directory, context.Context, audit.Actor, ...string) error
+	name        string
+	title, done string // the question, and what is said afterwards
+	verb        func(*directory.Directory, context.Context, audit.Actor, ...string) error
 }
 
 var (
-	disableUsers = &lifeDeed{"disable", "user_disable.title", "user_disable.title.many", "flash.user_disable", "flash.users_disable", (*directory.Directory).Disable}
-	enableUsers  = &lifeDeed{"enable", "user_enable.title", "user_enable.title.many", "flash.user_enable", "flash.users_enable", (*directory.Directory).Enable}
-	deleteUsers  = &lifeDeed{"delete", "user_delete.title", "user_delete.title.many", "flash.user_delete", "flash.users_delete", (*directory.Directory).Delete}
+	disableUsers = &lifeDeed{"disable", "user_disable.title", "flash.user_disable", (*directory.Directory).Disable}
+	enableUsers  = &lifeDeed{"enable", "user_enable.title", "flash.user_enable", (*directory.Directory).Enable}
+	deleteUsers  = &lifeDeed{"delete", "user_delete.title", "flash.user_delete", (*directory.Directory).Delete}
 )
 
-// pickedDeed is the deed of that name, for those who were picked in the list.
-func pickedDeed(name string) *lifeDeed {
-	for _, do := range []*lifeDeed{disableUsers, enableUsers, deleteUsers} {
-		if do.name == name {
-			return do
-		}
-	}
-	return nil
-}
-
-// userLifePage asks before accounts are disabled, enabled or deleted.
+// userLifePage asks before an account is disabled, enabled or deleted.
 type userLifePage struct {
 	Frame
 	Do      string
-	Users   []directory.User
-	Name    string // of the only one
-	More    int    // how many are not named
 	Back    string // the address to go back to
 	Crumb   string // what is there
 	Confirm string // what has to be typed
-	Keys    int    // how many passkeys go with them
+	Keys    int    // how many passkeys go with it
 	// Refused says why it cannot be done, before anybody tries.
 	Refused *Problem
 }
 
-// namesShown is how many people a question names.
-const namesShown = 10
-
-func (x *Web) showUserLife(w http.ResponseWriter, r *http.Request, do *lifeDeed, users []directory.User, problem *Problem) error {
-	if len(users) == 0 {
-		return directory.ErrNoUser
-	}
-	ids := make([]string, len(users))
-	for i := range users {
-		ids[i] = users[i].ID
-	}
-	keys, err := x.signin.CountPasskeys(r.Context(), actor(r), ids)
+func (x *Web) showUserLife(w http.ResponseWriter, r *http.Request, do *lifeDeed, u *directory.User, problem *Problem) error {
+	keys, err := x.signin.CountPasskeys(r.Context(), actor(r), []string{u.ID})
 	if err != nil {
 		return err
 	}
-	words, one := x.words(r), &users[0]
-	p := userLifePage{Do: do.name, Users: users[:min(len(users), namesShown)], More: max(len(users)-namesShown, 0)}
-	for _, n := range keys {
-		p.Keys += n
+	words := x.words(r)
+	p := userLifePage{Do: do.name, Confirm: u.Username, Keys: keys[u.ID], Back: userPath(u.ID), Crumb: u.Name()}
+	if r.URL.Query().Has("back") {
+		p.Back, p.Crumb = inside(r.URL.Query().Get("back"), usersPath), words.T("frame.users")
 	}
-	title := words.T(do.titles, "n", len(users))
-	p.Back, p.Crumb = inside(r.URL.Query().Get("back"), usersPath), words.T("frame.users")
-	if len(users) == 1 {
-		title, p.Name, p.Confirm = words.T(do.title, "name", one.Name()), one.Name(), one.Username
-		if !r.URL.Query().Has("back") {
-			p.Back, p.Crumb = userPath(one.ID), one.Name()
-		}
-	} else if do == deleteUsers {
-		p.Confirm = strconv.Itoa(len(users))
-	}
-	p.Frame = Frame{Title: title, Area: "admin", Here: "users", Narrow: true, Fault: problem}
+	p.Frame = Frame{Title: words.T(do.title, "name", u.Name()), Area: "admin", Here: "users", Narrow: true, Fault: problem}
 	if problem == nil && do != enableUsers {
-		if p.Refused, err = x.mayGo(r, users); err != nil {
+		if p.Refused, err = x.mayGo(r, u); err != nil {
 			return err
 		}
 	}
 	return x.show(w, r, "user-life", &p)
 }
 
-// mayGo says what stands in the way of taking these users away, so that nobody is
-// asked in vain. The verb asks again.
-func (x *Web) mayGo(r *http.Request, users []directory.User) (*Problem, error) {
-	for i := range users {
-		if users[i].ID != actor(r).UserID {
-			continue
-		}
-		last, err := x.directory.LastAdmin(r.Context(), users[i].ID)
-		if err != nil {
-			return nil, err
-		}
-		f := directory.ErrOwnAccount
-		if last {
-			f = directory.ErrLastAdmin
-		}
-		return x.problemOf(r, f), nil
+// mayGo says what stands in the way of taking this user away, so that nobody is asked in
+// vain. The verb asks again.
+func (x *Web) mayGo(r *http.Request, u *directory.User) (*Problem, error) {
+	if u.ID != actor(r).UserID {
+		return nil, nil
 	}
-	return nil, nil
+	last, err := x.directory.LastAdmin(r.Context(), u.ID)
+	if err != nil {
+		return nil, err
+	}
+	f := directory.ErrOwnAccount
+	if last {
+		f = directory.ErrLastAdmin
+	}
+	return x.problemOf(r, f), nil
 }
 
 // problemOf is a fault in the words of the page that shows it although nothing was sent.
@@ -123,7 +85,7 @@ func (x *Web) userLife(do *lifeDeed) edge.Handler {
 		if err != nil {
 			return err
 		}
-		return x.showUserLife(w, r, do, []directory.User{u}, nil)
+		return x.showUserLife(w, r, do, &u, nil)
 	}
 }
 
@@ -133,61 +95,19 @@ func (x *Web) userLived(do *lifeDeed) edge.Handler {
 		if err != nil {
 			return err
 		}
-		return x.changeUsers(w, r, do, []directory.User{u})
-	}
-}
-
-// usersPicked asks about those who were picked in the list.
-func (x *Web) usersPicked(w http.ResponseWriter, r *http.Request) error {
-	q := r.URL.Query()
-	do := pickedDeed(q.Get("do"))
-	if len(q["id"]) == 0 || do == nil {
-		return seeOther(w, inside(q.Get("back"), usersPath))
-	}
-	users, err := x.directory.UsersByID(r.Context(), actor(r), q["id"])
-	if err != nil {
-		return err
-	}
-	return x.showUserLife(w, r, do, users, nil)
-}
-
-func (x *Web) usersChanged(w http.ResponseWriter, r *http.Request) error {
-	q := r.URL.Query()
-	do := pickedDeed(q.Get("do"))
-	if do == nil {
-		return directory.ErrNoUser
-	}
-	users, err := x.directory.UsersByID(r.Context(), actor(r), q["id"])
-	if err != nil {
-		return err
-	}
-	return x.changeUsers(w, r, do, users)
-}
-
-func (x *Web) changeUsers(w http.ResponseWriter, r *http.Request, do *lifeDeed, users []directory.User) error {
-	if len(users) == 0 {
-		return directory.ErrNoUser
-	}
-	ids := make([]string, len(users))
-	for i := range users {
-		ids[i] = users[i].ID
-	}
-	if err := do.verb(x.directory, r.Context(), actor(r), ids...); err != nil {
-		if problem := x.problem(r, err); problem != nil {
-			return x.showUserLife(w, r, do, users, problem)
+		if err := do.verb(x.directory, r.Context(), actor(r), u.ID); err != nil {
+			if problem := x.problem(r, err); problem != nil {
+				return x.showUserLife(w, r, do, &u, problem)
+			}
+			return err
 		}
-		return err
-	}
-	back := usersPath
-	if len(users) > 1 {
-		flash(w, r, do.doneAll, "n", strconv.Itoa(len(users)))
-	} else {
-		flash(w, r, do.done, "name", users[0].Name())
-		if do != deleteUsers {
-			back = userPath(users[0].ID)
+		flash(w, r, do.done, "name", u.Name())
+		back := userPath(u.ID)
+		if do == deleteUsers {
+			back = usersPath
 		}
+		return seeOther(w, inside(r.URL.Query().Get("back"), back))
 	}
-	return seeOther(w, inside(r.URL.Query().Get("back"), back))
 }
 
 // userReleasePage asks before the names of somebody who was deleted are free for others.

@@ -37,6 +37,7 @@ type things struct {
 	api                                                       string // which client may use
 	token                                                     string // of registrations
 	document                                                  string // a client that is read from one
+	work                                                      string // on many accounts
 }
 
 // thingsOf makes somebody with one of everything.
@@ -55,6 +56,11 @@ func thingsOf(t *testing.T, h *apptest.House, p *apptest.Person) (o things) {
 		if err := d.Delete(ctx, by, o.gone); err != nil {
 			return err
 		}
+		work, err := d.StartBatch(ctx, by, directory.BatchOrder{Deed: directory.DeedJoin, GroupID: g.ID, IDs: []string{p.ID}})
+		if err != nil {
+			return err
+		}
+		o.work = work.ID
 		return d.SetMembers(ctx, by, g.ID, []string{p.ID})
 	})
 	o.client = h.Client("c-"+p.Name, func(e *oidc.ClientEdit) { e.PKCERequired = true })
@@ -125,6 +131,8 @@ func (c *clerk) address(path string) string {
 		id = o.group
 	case strings.HasSuffix(path, "/release"):
 		id = o.gone
+	case strings.HasPrefix(path, "/settings/admin/user-work"):
+		id = o.work
 	case strings.HasPrefix(path, "/settings/admin/users"):
 		id = o.person.ID
 	case strings.HasPrefix(path, "/settings/audit-log"):
@@ -143,7 +151,7 @@ func (c *clerk) address(path string) string {
 	case "/login/select":
 		path += "?redirect=" + url.QueryEscape("/authorize/next?id="+url.QueryEscape(c.own.choosing))
 	case "/settings/admin/users/picked":
-		path += "?do=disable&id=" + o.person.ID
+		path += "?do=leave&id=" + o.person.ID + "&group=" + o.group
 	}
 	if strings.Contains(path, "{") {
 		c.t.Errorf("what %s means is not known here: name it in forms_kit_test.go", path)

@@ -1,6 +1,7 @@
 package protocol
 
 import (
+	"context"
 	"fmt"
 	"net/http"
 	"net/url"
@@ -11,6 +12,8 @@ import (
 	"time"
 
 	"pocketid/internal/apptest"
+	"pocketid/internal/audit"
+	"pocketid/internal/directory"
 )
 
 const usersList = "/settings/admin/users"
@@ -176,7 +179,7 @@ func TestNamesOfTheDeletedAreReserved(t *testing.T) {
 }
 
 // Nobody locks the house: neither the last administrator nor oneself can go, alone or
-// among others, and then nobody of them goes.
+// among others.
 func TestAdministratorsDoNotLockThemselvesOut(t *testing.T) {
 	apptest.Both(t, func(t *testing.T, h *apptest.House) {
 		boss := h.SetUp()
@@ -184,8 +187,7 @@ func TestAdministratorsDoNotLockThemselvesOut(t *testing.T) {
 		refused := func(says string) {
 			t.Helper()
 			before := kept(h)
-			for _, path := range []string{usersPath + boss.ID + "/disable", usersPath + boss.ID + "/delete",
-				usersList + "/picked?do=disable&id=" + ada + "&id=" + boss.ID, usersList + "/picked?do=delete&id=" + ada + "&id=" + boss.ID} {
+			for _, path := range []string{usersPath + boss.ID + "/disable", usersPath + boss.ID + "/delete"} {
 				if page := boss.Open(path); !strings.Contains(page.Body, says) || strings.Contains(page.Body, "danger primary") {
 					t.Errorf("%s asks in vain: %s", path, page)
 				}
@@ -200,9 +202,9 @@ func TestAdministratorsDoNotLockThemselvesOut(t *testing.T) {
 		refused("The last administrator stays")
 		newUser(t, boss, "root", "admin", "on")
 		refused("You cannot lock yourself out")
-		page := boss.Submit(usersList+"/picked?do=disable&id="+ada+"&id="+ada, url.Values{})
-		if page.Status != http.StatusOK || len(recorded(h, "user.disabled")) != 1 {
-			t.Errorf("disabling one who was picked twice: %s", page)
+		page := boss.Submit(usersList+"/picked?do=disable&id="+ada+"&id="+ada+"&id="+boss.ID, url.Values{})
+		if page.Status != http.StatusOK || len(recorded(h, "user.disabled")) != 1 || !strings.Contains(page.Body, "without it you could not undo this") {
+			t.Errorf("disabling one who was picked twice, and oneself: %s", page)
 		}
 		if page := boss.Submit(usersPath+ada+"/enable", url.Values{}); page.URL.Path != usersPath+ada {
 			t.Errorf("enabling: %s", page)
@@ -347,5 +349,99 @@ func TestAccountsExpire(t *testing.T) {
 			t.Errorf("more time revives a session: %s", page)
 		}
 		ada.SignIn()
+	})
+}
+
+// threats 63, 80: what is done to all whom a list shows is done to those who were counted,
+// a few at a time, and its page says how far it is, what became of it, and takes it back.
+func TestWorkOnManyAccounts(t *testing.T) {
+	apptest.Both(t, func(t *testing.T, h *apptest.House) {
+		boss, eve := h.SetUp(), h.User("eve")
+		eve.SignIn()
+		const many = 60
+		h.Change(func(ctx context.Context, by audit.Actor, d *directory.Directory) error {
+			for i := range many {
+				if _, err := d.AddUserAs(ctx, by, directory.NewUser{Username: fmt.Sprintf("crowd%02d", i), Email: fmt.Sprintf("crowd%02d@example.test", i)}); err != nil {
+					return err
+				}
+			}
+			return nil
+		})
+		ask := usersList + "/picked?do=disable&all=1&q=crowd&back=" + url.QueryEscape(usersList+"?q=crowd")
+		page := boss.Open(ask)
+		if !strings.Contains(page.Body, "Disable 60 people?") || !strings.Contains(page.Body, "and 50 more") {
+			t.Fatalf("the question: %s", page)
+		}
+		before := kept(h)
+		for _, form := range []url.Values{{"seen": {"59"}}, {"seen": {"0"}}, {"seen": {"-1"}}, {"seen": {"x"}}, {}} {
+			if page := boss.Submit(ask, form); page.Status != http.StatusUnprocessableEntity || !strings.Contains(page.Body, "Others match by now") {
+				t.Errorf("sent with %v: %s", form, page)
+			}
+		}
+		if page := boss.Submit(usersList+"/picked?do=promote&all=1", url.Values{"seen": {"62"}}); page.Status != http.StatusNotFound {
+			t.Errorf("an unknown deed: %s", page)
+		}
+		if page := eve.Submit(ask, url.Values{"seen": {"60"}}); page.Status != http.StatusForbidden {
+			t.Errorf("eve: %s", page)
+		}
+		if after := kept(h); !reflect.DeepEqual(before, after) {
+			t.Errorf("before %v\nafter  %v", before, after)
+		}
+		page = boss.Submit(ask, url.Values{"seen": {"60"}})
+		work, ok := strings.CutPrefix(page.URL.Path, "/settings/admin/user-work/")
+		if !ok {
+			t.Fatalf("it does not begin: %s", page)
+		}
+		time.Sleep(time.Minute)
+		h.Settle()
+		path := "/settings/admin/user-work/" + work
+		page = boss.Open(path)
+		if !strings.Contains(page.Body, "60 accounts are disabled") || len(recorded(h, "user.disabled")) != many {
+			t.Errorf("at the end: %s", page)
+		}
+		for _, address := range []string{path, path + "/stop", path + "/undo", "/settings/admin/user-work"} {
+			if page := eve.Submit(address, url.Values{}); page.Status != http.StatusForbidden && page.Status != http.StatusMethodNotAllowed {
+				t.Errorf("eve sends %s: %s", address, page)
+			}
+			if page := eve.Open(address); page.Status != http.StatusForbidden && page.Status != http.StatusMethodNotAllowed {
+				t.Errorf("eve opens %s: %s", address, page)
+			}
+		}
+		if page := boss.Submit(path+"/stop", url.Values{}); page.URL.Path != path {
+			t.Errorf("stopping what is done: %s", page)
+		}
+		boss.Submit(path+"/undo", url.Values{})
+		time.Sleep(time.Minute)
+		h.Settle()
+		if page := boss.Submit(path+"/undo", url.Values{}); page.Status != http.StatusUnprocessableEntity {
+			t.Errorf("taking it back twice: %s", page)
+		}
+		if page := boss.Open(usersList + "?state=disabled"); !strings.Contains(page.Body, "No user matches") {
+			t.Errorf("taken back: %s", page)
+		}
+		if page := boss.Open("/settings/admin/user-work"); strings.Count(page.Body, `class="split-sm"`) != 2 {
+			t.Errorf("the work of late: %s", page)
+		}
+		if page := boss.Open("/settings/admin/user-work/nothing"); page.Status != http.StatusNotFound || !strings.Contains(page.Body, "No such work") {
+			t.Errorf("work that is not there: %s", page)
+		}
+	})
+}
+
+// Columns are chosen in the browser, and what is no column is none.
+func TestColumnsOfTheListOfPeople(t *testing.T) {
+	apptest.Both(t, func(t *testing.T, h *apptest.House) {
+		boss := h.SetUp()
+		heads := func() int { return strings.Count(boss.Open(usersList).Body, `<th scope="col"`) }
+		usual := heads()
+		for _, tt := range []struct {
+			chosen []string
+			more   int
+		}{{[]string{"username", "email", "groups", "state", "keys", "seen", "created", "expires", "source"}, 4}, {[]string{"state", "password", "<b>"}, -4}, {nil, -5}} {
+			boss.Submit(usersList+"/columns", url.Values{"column": tt.chosen})
+			if got := heads(); got != usual+tt.more {
+				t.Errorf("%v: %d columns, usually %d", tt.chosen, got, usual)
+			}
+		}
 	})
 }
