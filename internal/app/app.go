@@ -16,6 +16,7 @@ import (
 	"pocketid/internal/jobs"
 	"pocketid/internal/oidc"
 	"pocketid/internal/outbound"
+	"pocketid/internal/overview"
 	"pocketid/internal/secret"
 	"pocketid/internal/settings"
 	"pocketid/internal/signin"
@@ -32,6 +33,7 @@ type App struct {
 	Directory *directory.Directory
 	SignIn    *signin.SignIn
 	OIDC      *oidc.Provider
+	Overview  *overview.Overview
 	Web       *web.Web // nil beside a server
 
 	config   Config
@@ -96,6 +98,7 @@ func (a *App) build(ctx context.Context) (err error) {
 	keep := time.Duration(a.config.AuditRetentionDays) * 24 * time.Hour
 	a.Jobs.Purge("audit", func(tx *db.Tx, limit int) (int64, error) { return audit.Forget(tx, keep, limit) })
 	a.Jobs.Purge("audit.names", func(tx *db.Tx, limit int) (int64, error) { return audit.ForgetNames(tx, keep, limit) })
+	a.Jobs.Purge("audit.hours", audit.CountHours)
 	a.Audit = audit.New(a.DB, keep)
 	a.Settings = settings.NewKeeper(a.DB)
 	a.Directory = directory.New(a.DB)
@@ -122,7 +125,22 @@ func (a *App) build(ctx context.Context) (err error) {
 	}
 	a.OIDC.Work(a.Jobs)
 	a.Settings.OnChange(a.OIDC.SettingsChanged)
+	a.Overview = a.newOverview()
 	return nil
+}
+
+// newOverview makes what looks after the house.
+func (a *App) newOverview() *overview.Overview {
+	c := overview.Config{DB: a.DB, Audit: a.Audit, PublicURL: a.config.PublicURL, Version: a.config.Version, NoLimits: a.config.NoRateLimits,
+		KeyFile: a.config.EncryptionKeyFile, KeyNamed: a.config.EncryptionKeyFile != ""}
+	if a.config.EncryptionKey == "" {
+		c.KeyFile = a.config.keyPath()
+	}
+	for _, n := range a.config.TrustProxy {
+		c.Proxies = true
+		c.EveryProxy = c.EveryProxy || n.Bits() == 0
+	}
+	return overview.New(c)
 }
 
 // serving makes what only the server needs: pages, routes, the handler.
@@ -139,7 +157,7 @@ func (a *App) serving(ctx context.Context) error {
 	var err error
 	a.Web, err = web.New(web.Config{
 		Directory: a.Directory, SignIn: a.SignIn, OIDC: a.OIDC, Audit: a.Audit,
-		Settings: settings.Reader(a.DB), Keeper: a.Settings, PublicURL: a.config.PublicURL, Version: a.config.Version,
+		Settings: settings.Reader(a.DB), Keeper: a.Settings, Overview: a.Overview, PublicURL: a.config.PublicURL, Version: a.config.Version,
 	})
 	if err != nil {
 		return fmt.Errorf("pages: %w", err)

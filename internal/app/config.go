@@ -33,6 +33,8 @@ type Config struct {
 	// EncryptionKey is what the master key is made from, or empty when it is
 	// in the file beside the database.
 	EncryptionKey secret.Text
+	// EncryptionKeyFile is the file that ENCRYPTION_KEY_FILE names; "" when it is not set.
+	EncryptionKeyFile string
 	// Database is a path or URI of SQLite, or a URL of PostgreSQL.
 	Database secret.Text
 	// TrustProxy are the peers whose X-Forwarded headers count.
@@ -132,6 +134,7 @@ func Load(environ []string, dotenv string) (Config, error) {
 			flaws = append(flaws, &ConfigError{v.name, err.Error(), v.example})
 		}
 	}
+	c.EncryptionKeyFile = env["ENCRYPTION_KEY_FILE"]
 	flaws = append(flaws, c.readSettings(env)...)
 	if err := errors.Join(flaws...); err != nil {
 		return Config{}, err

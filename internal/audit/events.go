@@ -134,6 +134,8 @@ var (
 	KeyCompromised = declare(ofSystem, "key.compromised")
 	SetupOpened    = declare(ofSystem, "setup.opened")
 	SetupRefused   = declare(ofSystem, "setup.refused")
+	JobRetried     = declare(ofSystem, "job.retried")
+	JobForgotten   = declare(ofSystem, "job.forgotten")
 )
 
 // Names are all names that can be recorded, family by family.
@@ -154,6 +156,7 @@ func (f Family) Names() []Name {
 		return slices.Clone(refusals)
 	}
 	var of []Name
+	of := slices.Clone(outcomes[f])
 	for _, k := range kinds {
 		if k.family == f {
 			of = append(of, k.name)

@@ -10,8 +10,15 @@ import (
 	"time"
 
 	"pocketid/internal/db"
+	"pocketid/internal/fault"
 	"pocketid/internal/secret"
 )
+
+// ErrNotResting answers whoever asks for a resting job that is none, or none any more.
+var ErrNotResting = fault.New(fault.NotFound, "job_not_resting")
+
+// MaxResting is how many resting jobs are listed and counted at once.
+const MaxResting = 200
 
 // bell wakes the Runner of this process after a commit.
 const bell = "jobs"
@@ -73,6 +80,25 @@ func (j *Job) fields() []any {
 func Resting(tx *db.Tx, limit int) ([]Job, error) {
 	return db.All(tx, (*Job).fields, `SELECT `+columns+` FROM jobs WHERE rests = TRUE ORDER BY run_at DESC NULLS LAST, id LIMIT $1`, limit)
 }
+
+// RestingByID reads a resting job, or returns ErrNotResting.
+func RestingByID(tx *db.Tx, id string) (Job, error) {
+	var j Job
+	err := tx.One(j.fields(), `SELECT `+columns+` FROM jobs WHERE id = $1 AND rests = TRUE`, id)
+	if errors.Is(err, db.ErrNotFound) {
+		return Job{}, ErrNotResting
+	}
+	return j, err
+}
+
+// CountResting counts the jobs that rest, up to MaxResting.
+func CountResting(tx *db.Tx) (n int, err error) {
+	err = tx.One([]any{&n}, `SELECT count(*) FROM (SELECT 1 FROM jobs WHERE rests = TRUE LIMIT $1) AS counted`, MaxResting)
+	return n, err
+}
+
+// Forget drops a resting job: it will not be done any more.
+func Forget(tx *db.Tx, id string) { tx.Do(`DELETE FROM jobs WHERE id = $1 AND rests = TRUE`, id) }
 
 // Again lets a resting job be tried anew.
 func Again(tx *db.Tx, id string) {

@@ -89,8 +89,8 @@ func (r *Runner) Every(kind string, interval time.Duration, fn func(ctx context.
 	r.schedules[kind] = interval
 }
 
-// Purge deletes what is no longer needed, now and then: fn deletes at most
-// limit rows and returns how many it did; it is called again, in a new
+// Purge deletes what is no longer needed, now and then, or sums it up: fn deletes
+// at most limit rows and returns how many it did; it is called again, in a new
 // transaction, as long as that was limit.
 func (r *Runner) Purge(name string, fn func(tx *db.Tx, limit int) (int64, error)) {
 	if len(r.purges) == 0 {

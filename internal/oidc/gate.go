@@ -37,14 +37,38 @@ func mayAct(c *Client) (pass, error) {
 // (threats 3, 62). What it returns is a fault when it refuses, and anything else
 // when it could not find out.
 func mayUse(tx *db.Tx, user directory.User, c *Client) (pass, error) {
+	return (&visitor{user: user}).mayUse(tx, c)
+}
+
+// A visitor is somebody who asks the gate about several clients in one transaction: their
+// groups are read once.
+type visitor struct {
+	user   directory.User
+	groups []directory.Group
+	known  bool // groups are
+}
+
+// in are the groups of the visitor.
+func (v *visitor) in(tx *db.Tx) (_ []directory.Group, err error) {
+	if !v.known {
+		if v.groups, err = directory.GroupsOf(tx, v.user.ID); err != nil {
+			return nil, err
+		}
+		v.known = true
+	}
+	return v.groups, nil
+}
+
+// mayUse is the gate.
+func (v *visitor) mayUse(tx *db.Tx, c *Client) (pass, error) {
 	if !c.DeletedAt.IsZero() || !c.DisabledAt.IsZero() {
 		return pass{}, errClientDisabled
 	}
-	if err := user.Active(tx.Now()); err != nil {
+	if err := v.user.Active(tx.Now()); err != nil {
 		return pass{}, err
 	}
 	if c.GroupRestricted {
-		groups, err := directory.GroupsOf(tx, user.ID)
+		groups, err := v.in(tx)
 		if err != nil {
 			return pass{}, err
 		}
@@ -52,5 +76,5 @@ func mayUse(tx *db.Tx, user directory.User, c *Client) (pass, error) {
 			return pass{}, errNotInGroup
 		}
 	}
-	return pass{user, c}, nil
+	return pass{v.user, c}, nil
 }

@@ -1,17 +1,11 @@
 package web
 
-import (
-	"net/http"
-
-	"pocketid/internal/edge"
-)
+import "pocketid/internal/edge"
 
 const clientsPath = "/settings/admin/oidc-clients"
 
 func (x *Web) adminRoutes() []edge.Route {
 	return []edge.Route{
-		page("GET /settings/admin", edge.Admin, x.admin),
-
 		page("GET "+clientsPath, edge.Admin, x.clients),
 		page("GET "+clientsPath+"/new", edge.Admin, x.clientNew),
 		roomy(page("POST "+clientsPath+"/new", edge.Admin, x.clientAdd)),
@@ -39,6 +33,3 @@ func roomy(r edge.Route) edge.Route {
 	r.MaxBody = 1 << 20
 	return r
 }
-
-// admin is the first page of the administration.
-func (x *Web) admin(w http.ResponseWriter, r *http.Request) error { return seeOther(w, clientsPath) }

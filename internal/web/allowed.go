@@ -2,6 +2,7 @@ package web
 
 import (
 	"net/http"
+	"net/url"
 	"slices"
 	"strings"
 	"time"
@@ -38,7 +39,12 @@ type allowedLine struct {
 }
 
 // Revoke is the page that asks before access is taken back.
-func (l allowedLine) Revoke() string { return allowedPath + "/" + l.ID + "/revoke" }
+func (l allowedLine) Revoke() string { return revokePath(l.ID) }
+
+// revokePath is the page that asks before a client loses its access.
+func revokePath(id string) string {
+	return allowedPath + "/" + url.PathEscape(oidc.PathID(id)) + "/revoke"
+}
 
 func allowedLineOf(words *i18n.Locale, a *oidc.Allowed) allowedLine {
 	return allowedLine{ID: a.ClientID, Name: a.Name, Launch: a.LaunchURL, Badge: avatarOf(a.Name, a.ClientID),
@@ -86,7 +92,16 @@ func (x *Web) allowed(w http.ResponseWriter, r *http.Request) error {
 // allowedEndPage asks before access is taken back.
 type allowedEndPage struct {
 	Frame
-	App allowedLine
+	App  allowedLine
+	Back string // where to go on
+}
+
+// allowedBack is the list that the question came from.
+func allowedBack(r *http.Request) string {
+	if r.URL.Query().Get("back") == appsPath {
+		return appsPath
+	}
+	return allowedPath
 }
 
 func (x *Web) allowedQuestion(w http.ResponseWriter, r *http.Request) error {
@@ -97,7 +112,7 @@ func (x *Web) allowedQuestion(w http.ResponseWriter, r *http.Request) error {
 	}
 	p := allowedEndPage{
 		Frame: Frame{Title: words.T("allowed.end.title", "name", a.Name), Area: "account", Here: "allowed", Narrow: true},
-		App:   allowedLineOf(words, &a),
+		App:   allowedLineOf(words, &a), Back: allowedBack(r),
 	}
 	return x.show(w, r, "allowed-end", &p)
 }
@@ -123,5 +138,5 @@ func (x *Web) allowedEnd(w http.ResponseWriter, r *http.Request) error {
 		return err
 	}
 	flash(w, r, "flash.allowed_ended", "name", a.Name)
-	return seeOther(w, allowedPath)
+	return seeOther(w, allowedBack(r))
 }

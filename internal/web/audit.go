@@ -226,6 +226,9 @@ func whatChoices(words *i18n.Locale, chosen string, families []audit.Family) (gr
 	for _, f := range families {
 		label := words.T("audit.family." + string(f))
 		g := logGroup{Label: label, Choices: []logChoice{{string(f), words.T("audit.family.all", "family", label), string(f) == chosen}}}
+		for _, of := range f.Outcomes() {
+			g.Choices = append(g.Choices, logChoice{string(of), words.T("audit.family." + string(of)), string(of) == chosen})
+		}
 		for _, n := range f.Names() {
 			g.Choices = append(g.Choices, logChoice{n.String(), words.T(eventKey(n) + ".title"), n.String() == chosen})
 		}

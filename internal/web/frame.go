@@ -17,6 +17,7 @@ import (
 	"pocketid/internal/edge"
 	"pocketid/internal/fault"
 	"pocketid/internal/i18n"
+	"pocketid/internal/overview"
 	"pocketid/internal/signin"
 )
 
@@ -29,9 +30,10 @@ type Frame struct {
 	Seal    string   // the icon on a sign-in page; "" is the mark of the product
 	Tone    string   // of the seal: "", "ok", "warn"
 	Logo    Avatar   // the pictures of an application, instead of the seal
-	Area    string   // "account" or "admin": the entry of the band
+	Area    string   // "apps", "account" or "admin": the entry of the band
 	Here    string   // the entry of the side menu
 	Narrow  bool     // a page inside that is one column of forms or lists
+	Plain   bool     // a page inside without a side menu
 	// Fault is what is wrong with what was sent, shown on top and beside its field.
 	Fault *Problem
 
@@ -43,6 +45,8 @@ type Frame struct {
 	Accent    string // changes when the administrator's colour does; "" is ours
 	Path      string // of this page, for what comes back to it
 	Me        *Me    // who is signed in; nil on sign-in pages
+	// Counts stand in the menu of administrators; nil on other pages.
+	Counts    *overview.Counts
 	Flashes   []string
 	Now       time.Time
 	Main      template.HTML // the content, rendered
@@ -184,6 +188,13 @@ func (x *Web) fill(w http.ResponseWriter, r *http.Request, f *Frame) error {
 	}
 	if v, ok := signin.From(ctx); ok {
 		f.Me = meOf(v.User)
+	}
+	if f.Area == "admin" {
+		counts, err := x.overview.Counts(ctx, actor(r))
+		if err != nil {
+			return err
+		}
+		f.Counts = &counts
 	}
 	f.Flashes = takeFlash(w, r, f.words)
 	return nil

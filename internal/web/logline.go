@@ -87,6 +87,7 @@ var marks = map[audit.Name]mark{
 	audit.SettingsEdited: {"settings", ""}, audit.AuditExported: {"download", ""}, audit.KeyPublished: {"key", ""}, audit.KeyHastened: {"key", ""},
 	audit.KeyActivated: {"key", ""}, audit.KeyRetired: {"key", ""}, audit.KeyCompromised: {"alert", "bad"},
 	audit.SetupOpened: {"lock", "warn"}, audit.SetupRefused: {"alert", "warn"},
+	audit.JobRetried: {"sync", ""}, audit.JobForgotten: {"trash", "warn"},
 }
 
 // eventKey is the key of the words of an event.

@@ -39,6 +39,7 @@ func (x *Web) front(w http.ResponseWriter, r *http.Request) error {
 // homePages are the pages that may be the first one.
 var homePages = []homePage{
 	{accountPath, "frame.profile", false},
+	{appsPath, "apps.title", false},
 	{passkeysPath, "frame.passkeys", false},
 	{sessionsPath, "frame.sessions", false},
 	{allowedPath, "frame.allowed", false},

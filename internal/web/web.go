@@ -22,6 +22,7 @@ import (
 	"pocketid/internal/directory"
 	"pocketid/internal/edge"
 	"pocketid/internal/oidc"
+	"pocketid/internal/overview"
 	"pocketid/internal/settings"
 	"pocketid/internal/signin"
 )
@@ -36,6 +37,8 @@ type Config struct {
 	Settings func(context.Context) (settings.Settings, error)
 	// Keeper changes them.
 	Keeper *settings.Keeper
+	// Overview looks after the house.
+	Overview *overview.Overview
 	// PublicURL is where people find the house (APP_URL).
 	PublicURL *url.URL
 	// Version is that of the program.
@@ -50,6 +53,7 @@ type Web struct {
 	audit     *audit.Log
 	settings  func(context.Context) (settings.Settings, error)
 	keeper    *settings.Keeper
+	overview  *overview.Overview
 	public    *url.URL
 	version   string
 
@@ -60,10 +64,10 @@ type Web struct {
 // New makes the pages. Templates are parsed when somebody asks for a page; the tests
 // parse all of them.
 func New(c Config) (*Web, error) {
-	if c.Directory == nil || c.SignIn == nil || c.OIDC == nil || c.Audit == nil || c.Settings == nil || c.Keeper == nil || c.PublicURL == nil {
+	if c.Directory == nil || c.SignIn == nil || c.OIDC == nil || c.Audit == nil || c.Settings == nil || c.Keeper == nil || c.Overview == nil || c.PublicURL == nil {
 		return nil, errors.New("web: the configuration lacks a part")
 	}
-	x := &Web{directory: c.Directory, signin: c.SignIn, oidc: c.OIDC, audit: c.Audit, settings: c.Settings, keeper: c.Keeper, public: c.PublicURL, version: c.Version}
+	x := &Web{directory: c.Directory, signin: c.SignIn, oidc: c.OIDC, audit: c.Audit, settings: c.Settings, keeper: c.Keeper, overview: c.Overview, public: c.PublicURL, version: c.Version}
 	tree, err := assetTree()
 	if err != nil {
 		return nil, err
@@ -90,7 +94,9 @@ func (x *Web) Routes() []edge.Route {
 		x.deviceRoutes(),
 		x.logoutRoutes(),
 		x.accountRoutes(),
-		x.allowedRoutes(),
+		ofClients(x.allowedRoutes()),
+		x.appsRoutes(),
+		x.overviewRoutes(),
 		ofClients(x.adminRoutes()),
 		x.apiRoutes(),
 		x.registrationRoutes(),

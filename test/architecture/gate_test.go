@@ -28,6 +28,8 @@ var ways = map[string]string{
 
 	"DeviceAuthorize": "nobody is there yet: the person comes with the code that it makes",
 
+	"Apps": "asks",
+
 	"Allowed":        "it tells people alone what they allowed themselves, so that they can take it back",
 	"RevokeConsent":  "who may take nothing may still take back",
 	"Revoke":         "whoever may not have a token may still give it back",

@@ -49,8 +49,9 @@ var House = Plan{
 		"directory": "audit db fault images jobs secret settings",
 		"signin":    "audit db directory fault jobs secret settings",
 		"oidc":      "audit db directory edge fault i18n images jobs jose outbound secret settings signin",
-		"web":       "audit directory edge fault i18n images jobs oidc settings signin",
-		"app":       "audit db directory edge fault i18n images jobs jose oidc outbound secret settings signin web",
+		"overview":  "audit db directory edge jobs oidc signin",
+		"web":       "audit directory edge fault i18n images jobs oidc overview settings signin",
+		"app":       "audit db directory edge fault i18n images jobs jose oidc outbound overview secret settings signin web",
 
 		"dbtest":  "db secret",
 		"apptest": "app audit db dbtest directory jose oidc outbound secret",
@@ -75,6 +76,7 @@ var House = Plan{
 		"images":    "dbtest",
 		"jobs":      "dbtest",
 		"oidc":      "dbtest",
+		"overview":  "dbtest",
 		"settings":  "dbtest",
 		"signin":    "dbtest i18n",
 		"web":       "db dbtest secret",
@@ -117,6 +119,7 @@ var House = Plan{
 		"audit":       "audit",
 		"audit_names": "audit",
 		"audit_words": "audit",
+		"audit_hours": "audit",
 		"jobs":        "jobs",
 
 		"users":              "directory",

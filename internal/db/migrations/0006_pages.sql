@@ -73,3 +73,13 @@ ALTER TABLE clients ADD COLUMN background TEXT NOT NULL DEFAULT '';
 -- The log: what people do to others and to things, which is little among what everybody does
 -- for themselves. Its second condition only says which statements are led along it.
 CREATE INDEX audit_others ON audit (at, id) WHERE actor_id <> COALESCE(user_id, '') AND event <> '';
+
+
+-- the chart of sign-ins: how often an event was recorded in an hour that is over (hours since
+-- 1970); the row without an event says which hour is the next to be counted
+CREATE TABLE audit_hours (
+    event TEXT NOT NULL,
+    hour  BIGINT NOT NULL,
+    n     BIGINT NOT NULL,
+    PRIMARY KEY (event, hour)
+);
