@@ -46,11 +46,11 @@ type Frame struct {
 	Path      string // of this page, for what comes back to it
 	Me        *Me    // who is signed in; nil on sign-in pages
 	// Counts stand in the menu of administrators; nil on other pages.
-	Counts    *overview.Counts
-	Flashes   []string
-	Now       time.Time
-	Main      template.HTML // the content, rendered
-	words     *i18n.Locale
+	Counts  *overview.Counts
+	Flashes []string
+	Now     time.Time
+	Main    template.HTML // the content, rendered
+	words   *i18n.Locale
 }
 
 func (f *Frame) frame() *Frame { return f }
