@@ -13,20 +13,8 @@ import (
 // those numbers up and counts itself only what came since. Both count the same rows, by
 // UTC as the log shows them, so the chart and the lists agree.
 
-// What became of those who wanted to come in. They are asked for like families, and no
-// event belongs to one of them alone.
-const (
-	SignedIn   Family = "signed-in"
-	TurnedAway Family = "turned-away"
-)
-
-// Outcomes are both of them.
+// Outcomes are both things that become of those who want to come in.
 var Outcomes = []Family{SignedIn, TurnedAway}
-
-var outcomes = map[Family][]Name{
-	SignedIn:   {SignIn, TokenSignIn},
-	TurnedAway: {PasskeyRefused, LoginCodeRefused},
-}
 
 // Outcomes are the parts of f that have a name of their own.
 func (f Family) Outcomes() []Family {

@@ -24,8 +24,12 @@ const (
 	ofSystem   Family = "system" // settings, keys, set-up
 )
 
-// TurnedAway is no family: it is what was refused to people, whichever family it is of.
-const TurnedAway Family = "turned-away"
+// What became of those who wanted to come in. These are no families: SignedIn is whoever
+// came in, TurnedAway what was refused to people, whichever family it is of.
+const (
+	SignedIn   Family = "signed-in"
+	TurnedAway Family = "turned-away"
+)
 
 // Families are all of them.
 var Families = []Family{ofComing, ofPasskeys, ofApps, ofPeople, ofGroups, ofClients, ofSystem}
@@ -147,15 +151,14 @@ func Names() []Name {
 	return all
 }
 
-// refusals are the events of TurnedAway.
-var refusals = []Name{PasskeyRefused, LoginCodeRefused, ClientRefused, DeviceDeclined, SetupRefused}
+// outcomes are the events of SignedIn and TurnedAway.
+var outcomes = map[Family][]Name{
+	SignedIn:   {SignIn, TokenSignIn},
+	TurnedAway: {PasskeyRefused, LoginCodeRefused, ClientRefused, DeviceDeclined, SetupRefused},
+}
 
 // Names are the names of a family; none when there is no such family.
 func (f Family) Names() []Name {
-	if f == TurnedAway {
-		return slices.Clone(refusals)
-	}
-	var of []Name
 	of := slices.Clone(outcomes[f])
 	for _, k := range kinds {
 		if k.family == f {
