@@ -8,9 +8,11 @@ import (
 	"fmt"
 	"html"
 	"io"
+	"mime/multipart"
 	"net/http"
 	"net/http/cookiejar"
 	"net/http/httptest"
+	"net/textproto"
 	"net/url"
 	"regexp"
 	"strings"
@@ -127,6 +129,52 @@ func (b *Browser) Open(target string) *Page {
 func (b *Browser) Submit(path string, form url.Values) *Page {
 	b.t.Helper()
 	return b.follow(http.MethodPost, path, form, "same-origin")
+}
+
+// Upload sends a form of a page of the house that carries a file in the field picture.
+func (b *Browser) Upload(path string, form url.Values, file []byte) *Page {
+	b.t.Helper()
+	var body bytes.Buffer
+	w := multipart.NewWriter(&body)
+	for name, values := range form {
+		for _, v := range values {
+			if err := w.WriteField(name, v); err != nil {
+				b.t.Fatal(err)
+			}
+		}
+	}
+	name := "picture" // a browser sends the field also when nothing is chosen
+	if file == nil {
+		name = ""
+	}
+	part, err := w.CreatePart(textproto.MIMEHeader{"Content-Disposition": {`form-data; name="picture"; filename="` + name + `"`}, "Content-Type": {"application/octet-stream"}})
+	if err == nil {
+		_, err = part.Write(file)
+	}
+	if err == nil {
+		err = w.Close()
+	}
+	if err != nil {
+		b.t.Fatal(err)
+	}
+	r, err := http.NewRequestWithContext(b.t.Context(), http.MethodPost, b.at(path).String(), &body)
+	if err != nil {
+		b.t.Fatal(err)
+	}
+	b.dress(r, "same-origin", "navigate")
+	r.Header.Set("Content-Type", w.FormDataContentType())
+	res, err := b.client.Do(r)
+	if err != nil {
+		b.t.Fatal(err)
+	}
+	text, err := io.ReadAll(res.Body)
+	if err != nil {
+		b.t.Fatal(err)
+	}
+	if to := res.Header.Get("Location"); to != "" {
+		return b.follow(http.MethodGet, to, nil, "same-origin")
+	}
+	return &Page{URL: r.URL, Status: res.StatusCode, Header: res.Header, Body: string(text)}
 }
 
 // follow makes a request and the ones that follow from it.

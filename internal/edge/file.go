@@ -61,7 +61,7 @@ func (st *state) readParts(r *http.Request, boundary string) (url.Values, error)
 	parts := multipart.NewReader(r.Body, boundary)
 	for n := 0; ; n++ {
 		part, err := parts.NextRawPart()
-		if errors.Is(err, io.EOF) {
+		if err == io.EOF { // and not one that wraps it: then the form broke off
 			break
 		}
 		if err != nil {

@@ -10,6 +10,7 @@ import (
 	"math"
 	"strconv"
 	"strings"
+	"unicode"
 	"unicode/utf8"
 )
 
@@ -297,9 +298,12 @@ func (n *node) sheet() string {
 // check refuses a drawing that becomes too much when its references are written out, and
 // one that refers to itself.
 func (n *node) check() error {
-	byID := map[string]*node{}
+	byID, styled := map[string]*node{}, map[string][]string{}
 	var learn func(*node)
 	learn = func(n *node) {
+		if n.name == "style" {
+			sheetReferences(n.sheet(), styled)
+		}
 		if id := n.attr("id"); id != "" && byID[id] == nil {
 			byID[id] = n
 		}
@@ -332,12 +336,17 @@ func (n *node) check() error {
 				return 0, err
 			}
 		}
+		ids := append([]string{}, styled[""]...)
+		for _, class := range strings.Fields(n.attr("class")) {
+			ids = append(ids, styled[class]...)
+		}
 		for _, a := range n.attrs {
-			for _, id := range references(a) {
-				if other := byID[id]; other != nil {
-					if err := add(other); err != nil {
-						return 0, err
-					}
+			ids = append(ids, references(a)...)
+		}
+		for _, id := range ids {
+			if other := byID[id]; other != nil {
+				if err := add(other); err != nil {
+					return 0, err
 				}
 			}
 		}
@@ -364,6 +373,31 @@ func references(a xml.Attr) (ids []string) {
 		id, tail, _ := strings.Cut(after, ")")
 		ids = append(ids, strings.Trim(id, "#\"' \t\r\n"))
 		rest = tail
+	}
+}
+
+// sheetReferences adds to styled what the rules of a sheet refer to, by the classes that
+// they are for; "" is for every element.
+func sheetReferences(css string, styled map[string][]string) {
+	for rule := range strings.SplitSeq(css, "}") {
+		at := strings.LastIndexByte(rule, '{')
+		if at < 0 {
+			continue
+		}
+		ids := references(xml.Attr{Value: rule[at:]})
+		if len(ids) == 0 {
+			continue
+		}
+		selectors := rule[strings.LastIndexByte(rule[:at], '{')+1 : at]
+		for selector := range strings.SplitSeq(selectors, ",") {
+			class := ""
+			if _, after, found := strings.Cut(selector, "."); found {
+				class = after[:len(after)-len(strings.TrimLeftFunc(after, func(r rune) bool {
+					return r == '-' || r == '_' || r > 0x7f || unicode.IsLetter(r) || unicode.IsDigit(r)
+				}))]
+			}
+			styled[class] = append(styled[class], ids...)
+		}
 	}
 }
 

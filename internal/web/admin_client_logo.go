@@ -80,8 +80,8 @@ func (x *Web) clientLogo(w http.ResponseWriter, r *http.Request) error {
 		if problem == nil {
 			return err
 		}
-		return x.showClient(w, r, &c, clientView{form: clientFormOf(&c), problem: problem, tab: "general", address: address})
+		return x.showClient(w, r, &c, clientView{form: clientFormOf(&c), problem: problem, tab: "look", address: address})
 	}
 	flash(w, r, said, "name", c.Name)
-	return seeOther(w, clientPath(c.ID)+"#general")
+	return seeOther(w, clientPath(c.ID)+"#look")
 }
