@@ -4,12 +4,13 @@
 # make kill-test  kills the server 100 times and looks for what is lost; see test/kill
 # make parties  lets relying parties of others sign in; see docs/relying-parties.md
 # make fuzz     runs each fuzz target for FUZZ_TIME (10m); their corpora run with the tests
+# make screenshots  pictures every page in both languages, wide and narrow, light and dark
 # make golden   writes the golden files anew; look at the difference before you commit it
 
 GO      ?= go
 VERSION ?= $(shell git describe --tags --always --dirty 2>/dev/null || echo unknown)
 
-.PHONY: all run build check test short race bench kill-test parties fuzz golden fmt clean
+.PHONY: all run build check test short race bench kill-test parties fuzz screenshots golden fmt clean
 
 all: check test
 
@@ -46,6 +47,10 @@ parties:
 
 fuzz:
 	@test/fuzz.sh
+
+# The contact sheet is build/screens/index.html.
+screenshots:
+	SCREENS=$(CURDIR)/build/screens $(GO) test -count=1 -v -timeout 60m -run TestEveryPage ./test/browser
 
 golden:
 	@test/golden.sh

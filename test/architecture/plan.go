@@ -62,7 +62,7 @@ var House = Plan{
 		"internal/i18n/sortkeys": "i18n",
 		"test/architecture":      "",
 		"test/bench":             "app audit db directory jose oidc secret",
-		"test/browser":           "app apptest dbtest",
+		"test/browser":           "app apptest audit dbtest directory oidc",
 		"test/kill":              "app apptest audit dbtest directory oidc secret",
 		"test/protocol":          "app apptest audit dbtest directory edge fault jose oidc settings signin",
 		"test/tally":             "",

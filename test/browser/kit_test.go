@@ -319,12 +319,17 @@ func chromium(t *testing.T) context.Context {
 	return browserCtx
 }
 
+// patience is how long somebody sits at a browser at most.
+var patience = usualPatience
+
+const usualPatience = 3 * time.Minute
+
 // newPerson opens a fresh profile (cookies, authenticator) that speaks language.
 func (s *server) newPerson(t *testing.T, language string) *person {
 	t.Helper()
 	ctx, cancel := chromedp.NewContext(chromium(t), chromedp.WithNewBrowserContext())
 	t.Cleanup(cancel)
-	ctx, cancel2 := context.WithTimeout(ctx, 3*time.Minute)
+	ctx, cancel2 := context.WithTimeout(ctx, patience)
 	t.Cleanup(cancel2)
 	p := &person{t: t, s: s, ctx: ctx, requests: map[network.RequestID]string{}, bytes: map[network.RequestID]float64{}}
 	if err := chromedp.Listen(ctx, p.heard); err != nil {
