@@ -170,6 +170,7 @@ func (a *App) serving(ctx context.Context) error {
 		NoLimits:      a.config.NoRateLimits,
 		Log:           a.log,
 		Identify:      a.identify,
+		IdentifyKey:   a.identifyKey,
 		RenderError:   a.Web.RenderError,
 	}, a.Routes())
 	if err != nil {

@@ -34,6 +34,24 @@ func (a *App) identify(w http.ResponseWriter, r *http.Request) (context.Context,
 	return signin.With(audit.With(ctx, by), v), who, nil
 }
 
+// identifyKey finds out whose API key a program shows. The right of an administrator is
+// the owner's at this moment.
+func (a *App) identifyKey(r *http.Request, key, scope string) (context.Context, edge.Identity, error) {
+	ctx := r.Context()
+	h, err := a.SignIn.KeyFor(ctx, key)
+	if err != nil {
+		return ctx, edge.Identity{}, err
+	}
+	edge.Note(ctx, "key", h.Key.ID)
+	if scope != edge.AnyKey && !h.Key.Allows(signin.Scope(scope)) {
+		return ctx, edge.Identity{}, edge.ErrKeyScope.With("scope", scope)
+	}
+	by := audit.Actor{Via: way(r), Address: edge.Address(ctx), UserAgent: edge.UserAgent(ctx), RequestID: edge.RequestID(ctx),
+		UserID: h.User.ID, Name: h.User.Username, Admin: h.User.Admin, KeyID: h.Key.ID, Scoped: !h.Key.Whole()}
+	who := edge.Identity{UserID: h.User.ID, Name: h.User.Username, Admin: h.User.Admin, KeyID: h.Key.ID}
+	return signin.WithHolder(audit.With(ctx, by), h), who, nil
+}
+
 // way is how a request acts: by a page, or as a program that speaks to the API. People are
 // sent to the end-session endpoint as they are to a page.
 func way(r *http.Request) string {

@@ -13,6 +13,9 @@ import (
 // ErrNotAdmin is the answer to a deed that only administrators may do.
 var ErrNotAdmin = fault.New(fault.Forbidden, "not_admin")
 
+// ErrScoped is the answer to a deed that a key with scopes may not do, whichever it has.
+var ErrScoped = fault.New(fault.Forbidden, "api_key_scoped")
+
 // An Actor is who is acting, and on which way.
 type Actor struct {
 	UserID string
@@ -24,6 +27,11 @@ type Actor struct {
 	UserAgent string
 	RequestID string
 	SessionID string
+	// KeyID is the API key that the actor came with, instead of a session.
+	KeyID string
+	// Scoped says that the key is for some things alone. Admin then still is whether its
+	// owner is one; the address that was asked is one that the key is for.
+	Scoped bool
 }
 
 // System is the house itself acting: a command, a job, a directory.
@@ -33,6 +41,15 @@ func System(via string) Actor { return Actor{Admin: true, Via: via} }
 func (a Actor) MustAdmin() error {
 	if !a.Admin {
 		return ErrNotAdmin
+	}
+	return nil
+}
+
+// MustBeWhole refuses a key that is for some things alone. It stands before what would
+// let such a key gain rights that it lacks, by way of an account that has them.
+func (a Actor) MustBeWhole() error {
+	if a.Scoped {
+		return ErrScoped
 	}
 	return nil
 }

@@ -15,9 +15,9 @@ type Family string
 
 // The families, in the order in which filters offer them.
 const (
-	ofComing   Family = "sign-in" // signing in and out, and what was refused
-	ofPasskeys Family = "passkeys"
-	ofApps     Family = "apps" // who let which application know what
+	ofComing   Family = "sign-in"  // signing in and out, and what was refused
+	ofPasskeys Family = "passkeys" // and API keys
+	ofApps     Family = "apps"     // who let which application know what
 	ofPeople   Family = "people"
 	ofGroups   Family = "groups"
 	ofClients  Family = "clients"
@@ -68,6 +68,9 @@ var (
 	PasskeyAdded   = declare(ofPasskeys, "PASSKEY_ADDED")
 	PasskeyRenamed = declare(ofPasskeys, "passkey.renamed")
 	PasskeyRemoved = declare(ofPasskeys, "PASSKEY_REMOVED")
+	APIKeyMade     = declare(ofPasskeys, "api_key.made")
+	APIKeyRenewed  = declare(ofPasskeys, "api_key.renewed")
+	APIKeyRevoked  = declare(ofPasskeys, "api_key.revoked")
 
 	ClientAuthorization    = declare(ofApps, "CLIENT_AUTHORIZATION")
 	NewClientAuthorization = declare(ofApps, "NEW_CLIENT_AUTHORIZATION")

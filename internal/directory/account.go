@@ -55,7 +55,7 @@ type NewUser struct {
 // s, or the first fault of n. What only the rows know, whether a name is
 // taken, it does not say.
 func (n NewUser) Check(s settings.Settings) (u User, err error) {
-	u = User{ID: strings.ToLower(n.ID), Kind: "person", EmailVerified: n.EmailVerified, Admin: n.Admin, Locale: cmp.Or(n.Locale, s.DefaultLocale),
+	u = User{ID: strings.ToLower(n.ID), Kind: kindPerson, EmailVerified: n.EmailVerified, Admin: n.Admin, Locale: cmp.Or(n.Locale, s.DefaultLocale),
 		ExpiresAt: n.ExpiresAt.UTC().Truncate(time.Microsecond), Claims: n.Claims}
 	if u.ID != "" && !isUUID(u.ID) {
 		return User{}, ErrIDMalformed
@@ -242,6 +242,11 @@ func (d *Directory) expire(ctx context.Context, id string) error {
 func (d *Directory) AddUserAs(ctx context.Context, by audit.Actor, n NewUser) (User, error) {
 	if err := by.MustAdmin(); err != nil {
 		return User{}, err
+	}
+	if n.Admin {
+		if err := by.MustBeWhole(); err != nil {
+			return User{}, err
+		}
 	}
 	var u User
 	err := d.db.Write(ctx, func(tx *db.Tx) (err error) {
@@ -446,6 +451,11 @@ func changeUser(tx *db.Tx, by audit.Actor, id string, event audit.Name, fn func(
 	old := u
 	if err := fn(&u); err != nil {
 		return User{}, err
+	}
+	if (old.Admin || u.Admin) && (by.UserID != u.ID || old.Admin != u.Admin) {
+		if err := by.MustBeWhole(); err != nil { // an administrator may do what the key may not
+			return User{}, err
+		}
 	}
 	was, is := differences(account(&old), account(&u))
 	if len(was) == 0 && len(is) == 0 {

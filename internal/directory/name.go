@@ -102,6 +102,12 @@ func parseName(field, s string, max int) (string, error) {
 	return s, nil
 }
 
+// Line is s as a name is stored, and whether it is printable text on one line.
+func Line(s string) (string, bool) {
+	s = norm.NFC.String(strings.TrimSpace(s))
+	return s, utf8.ValidString(s) && !strings.ContainsFunc(s, func(r rune) bool { return !printable(r) })
+}
+
 // printable refuses control characters and the invisible ones that make text
 // run the other way, so that one name cannot be drawn as another.
 func printable(r rune) bool {
@@ -185,7 +191,7 @@ func Beginnings(names ...string) []string {
 
 func insertWords(tx *db.Tx, u *User) {
 	list := words(u)
-	if len(list) == 0 || u.Kind != "person" || !u.DeletedAt.IsZero() {
+	if len(list) == 0 || u.Kind != kindPerson || !u.DeletedAt.IsZero() {
 		return
 	}
 	slices.Sort(list)

@@ -18,6 +18,12 @@ var (
 	ErrExpired  = fault.New(fault.Forbidden, "user_expired")
 )
 
+// The kinds of accounts.
+const (
+	kindPerson  = "person"
+	kindService = "service"
+)
+
 // A User is one account.
 type User struct {
 	ID string
@@ -54,6 +60,9 @@ type User struct {
 	// ExpiresAt is from when on u is refused like somebody who is disabled.
 	ExpiresAt time.Time
 }
+
+// Service reports whether u is a service account: it has keys and never signs in.
+func (u *User) Service() bool { return u.Kind == kindService }
 
 // Active says why u may not come in at the instant now, or nil when it may.
 func (u *User) Active(now time.Time) error {

@@ -52,6 +52,9 @@ type Route struct {
 	Access  Access
 	Surface Surface
 	Handler Handler
+	// Key is the scope that an API key needs here, or AnyKey. Without it the route
+	// refuses keys: what is new is closed to them until somebody says what for.
+	Key string
 	// Limit is the class that the route counts in, beside the general one.
 	Limit string
 	// MaxBody is the bound of the body in bytes; 0 is the constant MaxBody.
@@ -84,6 +87,8 @@ func (r *Route) check() error {
 		return fmt.Errorf("route %q: it does not say who may use it (Access)", r.Pattern)
 	case r.Surface < Page || r.Surface > Script:
 		return fmt.Errorf("route %q: it does not say how its errors look (Surface)", r.Pattern)
+	case r.Key != "" && (r.Surface != Problem || r.Access != SignedIn && r.Access != Admin):
+		return fmt.Errorf("route %q: keys are for what the API gives to those who are known (Key)", r.Pattern)
 	case r.Handler == nil:
 		return fmt.Errorf("route %q: it has no Handler", r.Pattern)
 	case r.Limit != LimitGeneral && r.Limit != LimitNone && classes[r.Limit].burst == 0:
@@ -107,7 +112,16 @@ var methods = map[string]bool{
 type Identity struct {
 	UserID, SessionID, Name string
 	Admin                   bool
+	// KeyID is the API key that came instead of a session.
+	KeyID string
 }
+
+// AnyKey is the Key of a route that takes every API key, whatever it is for.
+const AnyKey = "*"
+
+// KeyHeader is where programs show their API key. No page of another site can send it:
+// browsers ask first, and nobody answers them.
+const KeyHeader = "X-API-Key"
 
 // Config is what the edge has to know.
 type Config struct {
@@ -129,6 +143,9 @@ type Config struct {
 	// for nobody; an error is an outage. It looks for its cookie before it asks
 	// the database, because it runs on every route but the Open ones.
 	Identify func(w http.ResponseWriter, r *http.Request) (context.Context, Identity, error)
+	// IdentifyKey is Identify for an API key, on a route that takes keys for this scope.
+	// A key that opens nothing, or not this, is its error.
+	IdentifyKey func(r *http.Request, key, scope string) (context.Context, Identity, error)
 	// RenderError writes the page of a fault, with its status. When it writes
 	// nothing, or panics, a page without style is sent.
 	RenderError func(w http.ResponseWriter, r *http.Request, f *fault.Error, status int)
@@ -294,9 +311,13 @@ func (s *Server) admit(p *response, r *http.Request, st *state, route *Route) (*
 			return nil, err
 		}
 	}
+	key := presentedKey(r, route)
+	foreign := false // what comes from another site is never its visitor's, but it may show a key
 	if route.Access != Protocol {
 		if err := s.checkOrigin(r); err != nil {
-			return nil, errCrossOrigin.Because("%w", err)
+			if foreign = key != "" && route.Key != ""; !foreign {
+				return nil, errCrossOrigin.Because("%w", err)
+			}
 		}
 	}
 	if n := len(r.URL.RawQuery); n > maxQuery && route.Access != Protocol {
@@ -317,7 +338,7 @@ func (s *Server) admit(p *response, r *http.Request, st *state, route *Route) (*
 	if route.Access == Open {
 		return r, nil
 	}
-	if s.config.Identify != nil {
+	if s.config.Identify != nil && !foreign {
 		ctx, who, err := s.config.Identify(p, r)
 		if err != nil {
 			return nil, err
@@ -327,6 +348,17 @@ func (s *Server) admit(p *response, r *http.Request, st *state, route *Route) (*
 			st.request = r
 		}
 		st.identity = who
+	}
+	if key != "" && st.identity == (Identity{}) {
+		if route.Key == "" {
+			return nil, ErrKeyRefused
+		}
+		ctx, who, err := s.config.IdentifyKey(r, key, route.Key)
+		if err != nil {
+			return nil, err
+		}
+		r = r.WithContext(ctx)
+		st.request, st.identity = r, who
 	}
 	switch {
 	case route.Access != SignedIn && route.Access != Admin:
@@ -341,6 +373,15 @@ func (s *Server) admit(p *response, r *http.Request, st *state, route *Route) (*
 		return nil, ErrForbidden
 	}
 	return r, nil
+}
+
+// presentedKey is the API key of a request to a route of the API that wants to know who
+// is asking; elsewhere keys mean nothing.
+func presentedKey(r *http.Request, route *Route) string {
+	if route.Surface != Problem || route.Access != SignedIn && route.Access != Admin {
+		return ""
+	}
+	return r.Header.Get(KeyHeader)
 }
 
 // checkOrigin refuses what another site sends to change something. Where a browser

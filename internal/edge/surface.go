@@ -47,6 +47,11 @@ var (
 	// the Bearer surface then names no error (RFC 6750 §3.1).
 	ErrNoToken = fault.New(fault.Unauthenticated, "missing_token")
 
+	// ErrKeyRefused is what a key hears where only sessions are taken.
+	ErrKeyRefused = fault.New(fault.Forbidden, "api_key_auth_not_allowed")
+	// ErrKeyScope is what a key hears that is for other things.
+	ErrKeyScope = fault.New(fault.Forbidden, "api_key_scope_missing")
+
 	errCrossOrigin = fault.New(fault.Forbidden, "cross_origin")
 	errGone        = fault.New(fault.Invalid, "request_canceled")
 	errMalformed   = fault.New(fault.Invalid, "malformed_address")
@@ -203,7 +208,8 @@ func (s *Server) answer(surface Surface, w http.ResponseWriter, r *http.Request,
 // problem writes the members that clients of the incumbent read and those of
 // RFC 9457 together. The words are English: programs read the code.
 func problem(w http.ResponseWriter, r *http.Request, f *fault.Error, status int) {
-	body := problemBody(r, f, status, i18n.For(i18n.Source).Fault(f.Code, f.Kind.String(), f.Params))
+	exactly := f.Exactly()
+	body := problemBody(r, f, status, i18n.For(i18n.Source).Fault(exactly.Code, exactly.Kind.String(), exactly.Params))
 	mediaType := "application/json"
 	if strings.Contains(r.Header.Get("Accept"), "application/problem+json") {
 		mediaType = "application/problem+json"
@@ -225,7 +231,7 @@ func problemBody(r *http.Request, f *fault.Error, status int, words i18n.Words) 
 		details[name] = value
 	}
 	if f.Field != "" {
-		details["fields"] = []map[string]string{{"field": f.Field, "code": f.Code, "message": words.Text}}
+		details["fields"] = []map[string]string{{"field": f.Field, "code": f.Exactly().Code, "message": words.Text}}
 	}
 	id := RequestID(r.Context())
 	body := map[string]any{

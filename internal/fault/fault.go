@@ -73,6 +73,9 @@ type Error struct {
 	RetryAfter time.Duration
 	// Cause is for the log and is never shown.
 	Cause error
+	// Detail is the fault that this one stands for, where programs know a more general
+	// code. Its message is shown.
+	Detail *Error
 }
 
 // ErrInternal is what everybody is told about an error that is no fault.
@@ -139,6 +142,21 @@ func (e *Error) After(d time.Duration) *Error {
 	c := *e
 	c.RetryAfter = d
 	return &c
+}
+
+// For returns a copy of e that stands for detail, at its field.
+func (e *Error) For(detail *Error) *Error {
+	c := *e
+	c.Detail, c.Field, c.Cause = detail, detail.Field, detail
+	return &c
+}
+
+// Exactly is the fault that e stands for, or e.
+func (e *Error) Exactly() *Error {
+	if e.Detail != nil {
+		return e.Detail
+	}
+	return e
 }
 
 // With returns a copy of e whose message can name value as {name}. The value is public.

@@ -126,6 +126,9 @@ func (s *SignIn) makeCode(ctx context.Context, by audit.Actor, ttl time.Duration
 	if err := by.MustAdmin(); err != nil {
 		return LoginLink{}, err
 	}
+	if err := by.MustBeWhole(); err != nil { // whoever holds the link is that account
+		return LoginLink{}, err
+	}
 	if ttl == 0 {
 		ttl = codeLife
 	}

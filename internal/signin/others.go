@@ -54,7 +54,7 @@ func (s *SignIn) RemovePasskeyOf(ctx context.Context, by audit.Actor, userID, pa
 		if p, err = ownPasskey(tx, u.ID, passkeyID); err != nil {
 			return err
 		}
-		if by.SessionID != "" {
+		if by.SessionID != "" || by.KeyID != "" { // a key has not stepped up for anything
 			if err := SteppedUp(tx, by.SessionID, PurposePasskeys); err != nil {
 				return err
 			}

@@ -435,6 +435,7 @@ func (s *SignIn) userPurged(ctx context.Context, id string) error {
 		tx.Do(`DELETE FROM passkeys WHERE user_id = $1`, id)
 		tx.Do(`DELETE FROM login_codes WHERE user_id = $1`, id)
 		tx.Do(`DELETE FROM sessions WHERE user_id = $1`, id)
+		tx.Do(`DELETE FROM api_keys WHERE user_id = $1`, id)
 		return nil
 	})
 }

@@ -33,6 +33,8 @@ const (
 	PurposeAuthorize = "authorize"
 	// PurposeDelete is deleting one's own account.
 	PurposeDelete = "delete"
+	// PurposeKeys is making and renewing API keys.
+	PurposeKeys = "keys"
 )
 
 // stepUpLife is how long a step-up counts.
@@ -71,7 +73,7 @@ func (s *SignIn) NeedsStepUp(ctx context.Context, v Visitor, purpose string) (bo
 // BeginStepUp begins a fresh proof by one of the visitor's own passkeys. hint is
 // that of BeginSignIn.
 func (s *SignIn) BeginStepUp(ctx context.Context, v Visitor, browser []byte, purpose, hint string) (Ceremony, error) {
-	if purpose != PurposePasskeys && purpose != PurposeAuthorize && purpose != PurposeDelete {
+	if purpose != PurposePasskeys && purpose != PurposeAuthorize && purpose != PurposeDelete && purpose != PurposeKeys {
 		return Ceremony{}, ErrPurpose
 	}
 	var c Ceremony

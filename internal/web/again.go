@@ -27,17 +27,21 @@ type againPage struct {
 	Redirect string
 	ByCode   bool // signed in with a code, which can prove nothing
 	Delete   bool // it is about deleting the account
+	Keys     bool // it is about API keys
 	Deny     string
 }
 
 // purposeOf is what a proof is for: to go on to an application or let a device in, to
-// delete the account, or to change passkeys.
+// delete the account, to make an API key, or to change passkeys.
 func purposeOf(target string) string {
 	if waitingID(target) != "" || target == devicePath || strings.HasPrefix(target, devicePath+"?") {
 		return signin.PurposeAuthorize
 	}
 	if target == deletePath {
 		return signin.PurposeDelete
+	}
+	if strings.HasPrefix(target, keysPath+"/") {
+		return signin.PurposeKeys
 	}
 	return signin.PurposePasskeys
 }
@@ -53,7 +57,7 @@ func (x *Web) again(w http.ResponseWriter, r *http.Request) error {
 		Frame: Frame{Title: words.T("again.title"), Seal: "shield", Modules: []string{"passkey.js"}},
 		Ceremony: Ceremony{Kind: "get", Begin: "/login/again/begin", Finish: "/login/again/finish", Redirect: target,
 			Words: ceremonyWords(words)},
-		Redirect: target, ByCode: session.ByCode(), Delete: target == deletePath,
+		Redirect: target, ByCode: session.ByCode(), Delete: target == deletePath, Keys: purposeOf(target) == signin.PurposeKeys,
 	}
 	if waiting != nil {
 		if waiting.Step != "reauth" {

@@ -77,6 +77,11 @@ var pages = map[string]kind{
 	"registration-token":  {"house", registrationTokenPage{}},
 	"registration-revoke": {"house", registrationRevokePage{}},
 
+	"api-keys":       {"house", keysPage{}},
+	"api-key-new":    {"house", keyNewPage{}},
+	"api-key-made":   {"house", keyTextPage{}},
+	"api-key-revoke": {"house", keyRevokePage{}},
+	"api-keys-all":   {"house", allKeysPage{}},
 	"passkey-remove": {"house", passkeyPage{}},
 	"passkey-rename": {"house", passkeyPage{}},
 	"passkeys":       {"house", passkeysPage{}},

@@ -97,6 +97,7 @@ func (x *Web) Routes() []edge.Route {
 		ofClients(x.allowedRoutes()),
 		x.appsRoutes(),
 		x.overviewRoutes(),
+		x.keyRoutes(),
 		ofClients(x.adminRoutes()),
 		x.apiRoutes(),
 		x.registrationRoutes(),

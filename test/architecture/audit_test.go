@@ -31,6 +31,7 @@ var quiet = map[string]string{
 	"signin.BeginAdd":        "a challenge changes nothing",
 	"signin.BeginStepUp":     "a challenge changes nothing",
 	"signin.Visit":           "it writes down when a session was last seen",
+	"signin.touchKey":        "it writes down when a key was last used",
 	"signin.userPurged":      "directory records that a user was purged",
 }
 

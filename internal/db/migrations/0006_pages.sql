@@ -16,19 +16,24 @@ CREATE TABLE images (
     PRIMARY KEY (kind, object_id)
 );
 
--- API keys
+-- API keys: the folded name is what the list of an administrator is searched and ordered by
 CREATE TABLE api_keys (
     id           TEXT PRIMARY KEY,
     user_id      TEXT NOT NULL REFERENCES users (id) ON DELETE CASCADE,
     name         TEXT NOT NULL,
+    name_key     TEXT NOT NULL,
     description  TEXT NOT NULL DEFAULT '',
     hash         BYTEA NOT NULL UNIQUE,
     scopes       TEXT NOT NULL DEFAULT '[]',
     created_at   BIGINT NOT NULL,
-    expires_at   BIGINT,
+    expires_at   BIGINT NOT NULL,
     last_used_at BIGINT
 );
 CREATE INDEX api_keys_user ON api_keys (user_id, created_at);
+CREATE INDEX api_keys_name ON api_keys (name_key, id);
+CREATE INDEX api_keys_created ON api_keys (created_at, id);
+CREATE INDEX api_keys_expires ON api_keys (expires_at, id);
+CREATE INDEX api_keys_used ON api_keys (COALESCE(last_used_at, 0), id);
 
 -- directory: how many passkeys somebody has, so that a list can ask for it, and the list of those who have none
 ALTER TABLE users ADD COLUMN passkeys BIGINT NOT NULL DEFAULT 0;
