@@ -145,7 +145,7 @@ func (s *SignIn) AllKeys(ctx context.Context, by audit.Actor, filter KeyFilter) 
 			sorted string
 		}
 		list, err := db.All(tx, func(r *found) []any { return append(r.fields(), &r.sorted) },
-			`SELECT `+keyColumns+`, CAST(`+q.order+` AS TEXT) FROM api_keys WHERE `+q.where+`
+			`SELECT `+keyColumns+`, CAST(`+q.order+` AS TEXT) AS sorted_by FROM api_keys WHERE `+q.where+`
 			ORDER BY `+q.order+way+`, id`+way+` LIMIT `+strconv.Itoa(limit+1), q.args...)
 		if err != nil {
 			return err

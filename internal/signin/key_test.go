@@ -109,7 +109,7 @@ func TestAKeyIsWhatItsOwnerIs(t *testing.T) {
 		if opens("at first", nil).User.Admin {
 			t.Error("it is an administrator's")
 		}
-		other, err := h.directory.AddUserAs(t.Context(), root, directory.NewUser{Username: "root", Admin: true})
+		other, err := h.directory.AddUserAs(t.Context(), root, directory.NewUser{Username: "root", Email: "root@example.org", Admin: true})
 		must(t, err)
 		u, err := h.directory.User(t.Context(), id)
 		must(t, err)
