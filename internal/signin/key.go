@@ -25,11 +25,11 @@ var (
 	// ErrKeyNotExpired refuses to renew what still works: a second secret for the same
 	// key would leave nobody knowing which of them is out there.
 	ErrKeyNotExpired = fault.New(fault.Conflict, "api_key_not_expired")
-	ErrTooManyKeys   = fault.New(fault.Conflict, "api_keys_too_many").With("max", strconv.Itoa(maxKeys))
+	ErrTooManyKeys   = fault.New(fault.Conflict, "api_keys_too_many").With("max", strconv.Itoa(maxKeysOf))
 )
 
 const (
-	maxKeys           = 100 // of one account, the ended ones too
+	maxKeysOf         = 100 // of one account, the ended ones too
 	minKeyName        = 3
 	maxKeyName        = 50
 	maxKeyDescription = 200
@@ -151,7 +151,7 @@ func (s *SignIn) makeKey(ctx context.Context, v Visitor, edit KeyEdit, of func(*
 		if err := tx.One([]any{&n}, `SELECT count(*) FROM api_keys WHERE user_id = $1`, owner.ID); err != nil {
 			return err
 		}
-		if n >= maxKeys {
+		if n >= maxKeysOf {
 			return ErrTooManyKeys
 		}
 		tx.Do(`INSERT INTO api_keys (`+keyColumns+`, hash) VALUES (`+db.Marks(keyColumnCount+1)+`)`, append(k.fields(), secret.Hash(text))...)
@@ -240,7 +240,7 @@ func (s *SignIn) KeysOf(ctx context.Context, by audit.Actor, userID string) ([]K
 
 func keysOf(tx *db.Tx, userID string) ([]Key, error) {
 	return db.All(tx, (*Key).fields, `SELECT `+keyColumns+` FROM api_keys
-		WHERE user_id = $1 ORDER BY created_at DESC NULLS LAST, id NULLS LAST LIMIT $2`, userID, maxKeys)
+		WHERE user_id = $1 ORDER BY created_at DESC NULLS LAST, id NULLS LAST LIMIT $2`, userID, maxKeysOf)
 }
 
 // OwnKey reads one key of whoever asks.

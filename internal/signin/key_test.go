@@ -78,7 +78,7 @@ func TestMakingAKey(t *testing.T) {
 			wants(t, "it "+tt.it, err, tt.want)
 		}
 		h.write(func(tx *db.Tx) error {
-			for i := range maxKeys - 1 {
+			for i := range maxKeysOf - 1 {
 				tx.Do(`INSERT INTO api_keys (id, user_id, name, name_key, hash, created_at, expires_at) VALUES ($1, $2, 'x', 'x', $3, 1, 1)`,
 					secret.ID(), ada.visitor.User.ID, secret.Hash(strconv.Itoa(i)))
 			}
