@@ -377,8 +377,13 @@ func (q *userQuery) walk(tx *db.Tx, along int) ([]foundUser, error) {
 	q.page(&s, q.key, `id`, along)
 	s.WriteString(`) AS walk WHERE TRUE`)
 	q.filter(&s)
-	q.member(&s, `walk.id`)
-	q.words(&s, `walk.id`, q.terms)
+	// Not EXISTS, of which PostgreSQL may make a join that loses the order.
+	if q.group != "" {
+		s.WriteString(` AND (SELECT count(*) FROM user_group_members m WHERE m.group_id = ` + s.mark(q.group) + ` AND m.user_id = walk.id) > 0`)
+	}
+	for _, t := range q.terms {
+		s.WriteString(` AND (SELECT count(*) FROM user_words v WHERE v.user_id = walk.id AND ` + s.begins(`v.word`, t) + `) > 0`)
+	}
 	s.WriteString(` LIMIT ` + strconv.Itoa(q.limit+1))
 	return db.All(tx, (*foundUser).fields, s.String(), s.args...)
 }
