@@ -1,8 +1,6 @@
 package db
 
 import (
-	"database/sql"
-	"database/sql/driver"
 	"encoding/json"
 	"fmt"
 	"strconv"
@@ -13,8 +11,10 @@ import (
 // A Field maps a Go value to a column in both directions, so that one list of
 // fields serves scanning, inserting and updating.
 type Field interface {
-	driver.Valuer
-	sql.Scanner
+	// Value is what is stored: a string, an int64, or nil.
+	Value() (any, error)
+	// Scan reads what was stored.
+	Scan(v any) error
 }
 
 // Time maps a time.Time to a BIGINT of microseconds since 1970; the zero time
@@ -23,7 +23,7 @@ func Time(t *time.Time) Field { return timeField{t} }
 
 type timeField struct{ t *time.Time }
 
-func (f timeField) Value() (driver.Value, error) {
+func (f timeField) Value() (any, error) {
 	if f.t.IsZero() {
 		return nil, nil
 	}
@@ -47,7 +47,7 @@ func Seconds(d *time.Duration) Field { return secondsField{d} }
 
 type secondsField struct{ d *time.Duration }
 
-func (f secondsField) Value() (driver.Value, error) { return int64(*f.d / time.Second), nil }
+func (f secondsField) Value() (any, error) { return int64(*f.d / time.Second), nil }
 
 func (f secondsField) Scan(v any) error {
 	switch v := v.(type) {
@@ -66,7 +66,7 @@ func Text(s *string) Field { return textField{s} }
 
 type textField struct{ s *string }
 
-func (f textField) Value() (driver.Value, error) {
+func (f textField) Value() (any, error) {
 	if *f.s == "" {
 		return nil, nil
 	}
@@ -92,7 +92,7 @@ func JSON(p any) Field { return jsonField{p} }
 
 type jsonField struct{ p any }
 
-func (f jsonField) Value() (driver.Value, error) {
+func (f jsonField) Value() (any, error) {
 	b, err := json.Marshal(f.p)
 	return string(b), err
 }

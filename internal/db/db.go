@@ -9,7 +9,6 @@ package db
 
 import (
 	"context"
-	"database/sql"
 	"errors"
 	"math/rand/v2"
 	"os"
@@ -24,8 +23,7 @@ type DB struct {
 	// statements are the same.
 	Postgres bool
 
-	r, w pool    // on SQLite there is one writer
-	sql  *sql.DB // on PostgreSQL the pool of both, else nil
+	r, w pool // on SQLite there is one writer; on PostgreSQL both share their connections
 	lock *os.File
 	path string // of the SQLite file
 

@@ -2,8 +2,6 @@ package db
 
 import (
 	"context"
-	"database/sql"
-	"database/sql/driver"
 	"errors"
 	"io"
 	"net"
@@ -59,12 +57,18 @@ func (k kept) Unwrap() error { return k.error }
 // lost says that a transaction lost a race and may be run again.
 func lost(err error) bool {
 	if pg, ok := errors.AsType[*pgconn.PgError](err); ok {
-		return pg.Code == "40001" || pg.Code == "40P01" // serialization failure, deadlock
+		return pg.Code == "40001" || pg.Code == "40P01" || stale(pg) // serialization failure, deadlock
 	}
 	if lite, ok := errors.AsType[*liteError](err); ok {
 		return lite.primary() == sqlite3.SQLITE_BUSY
 	}
 	return false
+}
+
+// stale says that the statements which a connection prepared are of no use any more: the
+// server has lost them, or they give other columns since the schema was changed.
+func stale(pg *pgconn.PgError) bool {
+	return pg.Code == "26000" || pg.Code == "0A000" && pg.Routine == "RevalidateCachedQuery"
 }
 
 // gone says that the database is not there, or not able, at the moment.
@@ -96,8 +100,7 @@ func gone(err error) bool {
 	if _, ok := errors.AsType[net.Error](err); ok {
 		return true
 	}
-	return errors.Is(err, driver.ErrBadConn) || errors.Is(err, sql.ErrConnDone) || errors.Is(err, io.EOF) ||
-		errors.Is(err, io.ErrUnexpectedEOF) || errors.Is(err, net.ErrClosed) || errors.Is(err, os.ErrDeadlineExceeded)
+	return errors.Is(err, io.EOF) || errors.Is(err, io.ErrUnexpectedEOF) || errors.Is(err, net.ErrClosed) || errors.Is(err, os.ErrDeadlineExceeded)
 }
 
 // classify turns what a driver says into what the house says: the same on both
@@ -106,11 +109,13 @@ func classify(err error) error {
 	if err == nil {
 		return nil
 	}
-	if errors.Is(err, sql.ErrNoRows) {
-		return ErrNotFound
-	}
-	if pg, ok := errors.AsType[*pgconn.PgError](err); ok && pg.Code == "23505" {
-		return &Conflict{column(err), err}
+	if pg, ok := errors.AsType[*pgconn.PgError](err); ok {
+		switch {
+		case pg.Code == "23505":
+			return &Conflict{column(err), err}
+		case stale(pg):
+			return ErrBusy.Because("%w", err)
+		}
 	}
 	if lite, ok := errors.AsType[*liteError](err); ok {
 		switch lite.code {

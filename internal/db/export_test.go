@@ -61,9 +61,9 @@ func (d *DB) Remembered(ctx context.Context) (n int, err error) {
 	return n, err
 }
 
-// Resting is how many readers of SQLite are open without work.
+// Resting is how many connections that read are open without work.
 func (d *DB) Resting() int {
-	p := d.r.(*litePool)
+	p := d.r.(door)
 	p.mu.Lock()
 	defer p.mu.Unlock()
 	return len(p.resting)
@@ -71,3 +71,6 @@ func (d *DB) Resting() int {
 
 // File is the path of the SQLite file.
 func (d *DB) File() string { return d.path }
+
+// MaxPlans is how many prepared statements a connection to PostgreSQL keeps.
+const MaxPlans = maxPlans

@@ -1,6 +1,7 @@
 package db
 
 import (
+	"context"
 	"encoding/binary"
 	"errors"
 	"fmt"
@@ -9,6 +10,7 @@ import (
 	"strings"
 	"sync"
 	"sync/atomic"
+	"time"
 
 	"modernc.org/libc"
 	sqlite3 "modernc.org/sqlite/lib"
@@ -50,7 +52,6 @@ type liteConn struct {
 	using    atomic.Bool
 
 	statements map[string]*liteStmt
-	begin      string
 }
 
 // A liteStmt is a prepared statement.
@@ -76,9 +77,9 @@ var configure sync.Once
 const pointerSize = bits.UintSize / 8
 
 // openLite opens a connection to a file, which is a URI as sqliteURI makes it. Pragmas
-// set it up; begin is how its transactions begin.
-func openLite(uri string, pragmas []string, begin string) (_ *liteConn, err error) {
-	c := &liteConn{tls: libc.NewTLS(), statements: map[string]*liteStmt{}, begin: begin}
+// set it up.
+func openLite(uri string, pragmas []string) (_ *liteConn, err error) {
+	c := &liteConn{tls: libc.NewTLS(), statements: map[string]*liteStmt{}}
 	configure.Do(func() {
 		// What a savepoint could have to put back lies in memory up to this size, not in a
 		// file beside the database: see litewriter.go. When SQLite is in use already, as
@@ -326,6 +327,24 @@ func (s *liteStmt) reset() {
 		sqlite3.Xsqlite3_clear_bindings(s.c.tls, s.p)
 	}
 }
+
+// openReader opens a connection to a file for a pool.
+func openReader(uri string, pragmas []string) (connection, error) {
+	c, err := openLite(uri, pragmas)
+	if err != nil {
+		return nil, err
+	}
+	return c, nil
+}
+
+func (c *liteConn) alive(context.Context, time.Duration) bool { return true }
+
+func (c *liteConn) start(_ context.Context, how string) error {
+	_, err := c.exec(how, nil)
+	return err
+}
+
+func (c *liteConn) end() bool { return c.rollback() == nil && !c.inTransaction() }
 
 // inTransaction says whether a transaction is open.
 func (c *liteConn) inTransaction() bool {

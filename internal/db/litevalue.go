@@ -1,92 +1,13 @@
 package db
 
 import (
-	"database/sql"
-	"database/sql/driver"
 	"encoding/json"
 	"fmt"
-	"reflect"
-	"strconv"
 	"time"
 
 	"modernc.org/libc"
 	sqlite3 "modernc.org/sqlite/lib"
 )
-
-// A value is an argument as SQLite takes it.
-type value struct {
-	kind  int // one of SQLite's types of columns
-	n     int64
-	f     float64
-	text  string
-	bytes []byte
-}
-
-// set makes v of an argument: the same that database/sql takes.
-func (v *value) set(arg any) error {
-	*v = value{kind: sqlite3.SQLITE_NULL}
-	switch a := arg.(type) {
-	case nil:
-	case string:
-		v.kind, v.text = sqlite3.SQLITE_TEXT, a
-	case *string:
-		if a != nil {
-			v.kind, v.text = sqlite3.SQLITE_TEXT, *a
-		}
-	case textField:
-		if *a.s != "" {
-			v.kind, v.text = sqlite3.SQLITE_TEXT, *a.s
-		}
-	case int64:
-		v.kind, v.n = sqlite3.SQLITE_INTEGER, a
-	case *int64:
-		if a != nil {
-			v.kind, v.n = sqlite3.SQLITE_INTEGER, *a
-		}
-	case int:
-		v.kind, v.n = sqlite3.SQLITE_INTEGER, int64(a)
-	case timeField:
-		if !a.t.IsZero() {
-			v.kind, v.n = sqlite3.SQLITE_INTEGER, a.t.UnixMicro()
-		}
-	case bool:
-		v.setBool(a)
-	case *bool:
-		if a != nil {
-			v.setBool(*a)
-		}
-	case []byte:
-		v.setBytes(a)
-	case *[]byte:
-		if a != nil {
-			v.setBytes(*a)
-		}
-	case float64:
-		v.kind, v.f = sqlite3.SQLITE_FLOAT, a
-	case time.Time:
-		return fmt.Errorf("sqlite: a time is written by db.Time")
-	default:
-		plain, err := driver.DefaultParameterConverter.ConvertValue(arg)
-		if err != nil {
-			return err
-		}
-		return v.set(plain) // it has one of the types above
-	}
-	return nil
-}
-
-func (v *value) setBool(b bool) {
-	v.kind = sqlite3.SQLITE_INTEGER
-	if b {
-		v.n = 1
-	}
-}
-
-func (v *value) setBytes(b []byte) {
-	if b != nil {
-		v.kind, v.bytes = sqlite3.SQLITE_BLOB, b
-	}
-}
 
 // bind gives the statement its arguments. Texts and bytes lie in the room of the
 // connection until the statement is reset.
@@ -116,16 +37,16 @@ func (s *liteStmt) bind(args []any) error {
 	for i, arg := range s.args {
 		v, param, rc := &values[arg], int32(i+1), int32(sqlite3.SQLITE_OK)
 		switch v.kind {
-		case sqlite3.SQLITE_NULL: // what a parameter is that nothing was bound to
-		case sqlite3.SQLITE_INTEGER:
+		case kindNull: // what a parameter is that nothing was bound to
+		case kindInteger, kindBool:
 			rc = sqlite3.Xsqlite3_bind_int64(c.tls, s.p, param, v.n)
-		case sqlite3.SQLITE_FLOAT:
+		case kindFloat:
 			rc = sqlite3.Xsqlite3_bind_double(c.tls, s.p, param, v.f)
-		case sqlite3.SQLITE_TEXT:
+		case kindText:
 			n := copy(libc.GoBytes(at, len(v.text)), v.text)
 			rc = sqlite3.Xsqlite3_bind_text(c.tls, s.p, param, at, int32(n), 0)
 			at += uintptr(n)
-		case sqlite3.SQLITE_BLOB:
+		case kindBytes:
 			n := copy(libc.GoBytes(at, len(v.bytes)), v.bytes)
 			rc = sqlite3.Xsqlite3_bind_blob(c.tls, s.p, param, at, int32(n), 0)
 			at += uintptr(n)
@@ -249,80 +170,4 @@ func (s *liteStmt) value(i, kind int32) any {
 		return append([]byte{}, s.bytes(i)...)
 	}
 	return nil
-}
-
-// assign puts a value into what dst points to, as database/sql would.
-func assign(dst, v any) error {
-	switch d := dst.(type) {
-	case sql.Scanner:
-		return d.Scan(v)
-	case *any:
-		*d = v
-		return nil
-	}
-	to := reflect.ValueOf(dst)
-	if to.Kind() != reflect.Pointer || to.IsNil() {
-		return fmt.Errorf("%T is no destination", dst)
-	}
-	to = to.Elem()
-	if v == nil {
-		if to.Kind() == reflect.Pointer || to.Kind() == reflect.Slice && to.Type().Elem().Kind() == reflect.Uint8 {
-			to.SetZero()
-			return nil
-		}
-		return fmt.Errorf("NULL does not fit into %T", dst)
-	}
-	if to.Kind() == reflect.Pointer {
-		to.Set(reflect.New(to.Type().Elem()))
-		return assign(to.Interface(), v)
-	}
-	misfit := fmt.Errorf("%T does not fit into %T", v, dst)
-	switch from := v.(type) {
-	case int64:
-		switch {
-		case to.CanInt() && !to.OverflowInt(from):
-			to.SetInt(from)
-		case to.CanUint() && from >= 0 && !to.OverflowUint(uint64(from)):
-			to.SetUint(uint64(from))
-		case to.CanFloat():
-			to.SetFloat(float64(from))
-		case to.Kind() == reflect.Bool && (from == 0 || from == 1):
-			to.SetBool(from == 1)
-		case to.Kind() == reflect.String:
-			to.SetString(strconv.FormatInt(from, 10))
-		default:
-			return misfit
-		}
-		return nil
-	case float64:
-		if to.CanFloat() {
-			to.SetFloat(from)
-			return nil
-		}
-		return misfit
-	case string:
-		return assignText(to, from, misfit)
-	case []byte:
-		return assignText(to, string(from), misfit)
-	}
-	return misfit
-}
-
-// assignText puts a text into a string, into bytes, or into a number that it names.
-func assignText(to reflect.Value, text string, misfit error) error {
-	switch {
-	case to.Kind() == reflect.String:
-		to.SetString(text)
-		return nil
-	case to.Kind() == reflect.Slice && to.Type().Elem().Kind() == reflect.Uint8:
-		to.SetBytes([]byte(text))
-		return nil
-	case to.CanInt():
-		n, err := strconv.ParseInt(text, 10, to.Type().Bits())
-		if err == nil {
-			to.SetInt(n)
-		}
-		return err
-	}
-	return misfit
 }

@@ -68,7 +68,7 @@ func peekSQLite(ctx context.Context, path string, look func(tx *Tx) error) (Look
 		params.Set("immutable", "1")
 	}
 	uri, pragmas := sqliteURI(path, params), []string{"query_only(1)", fmt.Sprintf("busy_timeout(%d)", busyTimeout.Milliseconds())}
-	one := newLitePool(1, 0, func() (*liteConn, error) { return openLite(uri, pragmas, "BEGIN") })
+	one := door{newConns(1, 0, func(context.Context) (connection, error) { return openReader(uri, pragmas) }), "BEGIN"}
 	d := &DB{r: one, w: one, path: path}
 	defer d.Close()
 	found, err := d.look(ctx, look)

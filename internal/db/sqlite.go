@@ -95,10 +95,8 @@ func openSQLite(ctx context.Context, path string, mode Mode) (_ *DB, err error) 
 		}
 	}
 	uri := sqliteURI(path, nil)
-	d.r = newLitePool(maxReaders, readerIdle, func() (*liteConn, error) { return openLite(uri, readPragmas(), "BEGIN") })
-	// A writer takes its lock at once: it never finds out later that somebody
-	// was faster, and what it reads is what it changes.
-	writer := newLiteWriter(func() (*liteConn, error) { return openLite(uri, writePragmas(), "BEGIN IMMEDIATE") })
+	d.r = door{newConns(maxReaders, readerIdle, func(context.Context) (connection, error) { return openReader(uri, readPragmas()) }), "BEGIN"}
+	writer := newLiteWriter(func() (*liteConn, error) { return openLite(uri, writePragmas()) })
 	d.w = writer
 	if mode == Serve {
 		if err := d.prepareFile(ctx, writer, look); err != nil {

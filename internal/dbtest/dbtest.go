@@ -9,7 +9,8 @@ import (
 	"strings"
 	"testing"
 
-	_ "modernc.org/sqlite" // a second reader of the same files
+	_ "github.com/jackc/pgx/v5/stdlib" // a second client of the same server
+	_ "modernc.org/sqlite"             // a second reader of the same files
 
 	"pocketid/internal/db"
 	"pocketid/internal/secret"

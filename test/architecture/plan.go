@@ -84,7 +84,7 @@ var House = Plan{
 	Doors: map[string]Door{
 		"modernc.org/sqlite":                 {Packages: "db dbtest", Why: "SQLite itself, and for tests a second reader of its files"},
 		"modernc.org/libc":                   {Packages: "db", Why: "what SQLite runs on"},
-		"github.com/jackc/pgx/v5":            {Packages: "db test/bench", Tests: "test/browser", Why: "a driver"},
+		"github.com/jackc/pgx/v5":            {Packages: "db dbtest test/bench", Tests: "test/browser", Why: "the protocol of PostgreSQL, and for tests a second client"},
 		"github.com/go-webauthn/webauthn":    {Packages: "signin", Why: "passkeys"},
 		"github.com/go-jose/go-jose/v4":      {Packages: "jose", Why: "signatures and keys of JOSE"},
 		"golang.org/x/image":                 {Packages: "images", Why: "pictures in WebP"},
@@ -96,7 +96,7 @@ var House = Plan{
 		"github.com/chromedp/cdproto":        {Tests: "test/browser", Why: "a browser"},
 		"github.com/jba/templatecheck":       {Tests: "web", Why: "types of templates"},
 		"crypto/rand":                        {Packages: "apptest dbtest jose secret examples/relying-party test/bench", Tests: "*", Why: "tokens come from secret"},
-		"database/sql":                       {Packages: "db dbtest", Tests: "db test/browser test/kill", Why: "transactions come from db"},
+		"database/sql":                       {Packages: "dbtest", Tests: "db test/browser test/kill", Why: "transactions come from db"},
 		"html/template":                      {Packages: "oidc web examples/relying-party", Tests: "web", Why: "pages are made in web, the form of form_post in oidc"},
 		"log":                                {Packages: "examples/relying-party", Why: "the log is slog"},
 		"log/slog":                           {Packages: "app cmd/pocket-id db edge jobs jose secret", Tests: "*", Why: "the domain does not log"},

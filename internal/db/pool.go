@@ -2,7 +2,6 @@ package db
 
 import (
 	"context"
-	"database/sql"
 	"errors"
 	"sync"
 	"time"
@@ -27,63 +26,41 @@ type pool interface {
 	close() error
 }
 
-// sqlPool is a pool of database/sql.
-type sqlPool struct {
-	db   *sql.DB
-	opts *sql.TxOptions
+// A connection is a session that transactions use one after the other.
+type connection interface {
+	session
+	// start begins a transaction, by the statement how.
+	start(ctx context.Context, how string) error
+	// end undoes what was not committed, and says whether the connection is as
+	// it was before.
+	end() bool
+	// alive says whether the connection can be used after it rested that long.
+	alive(ctx context.Context, rested time.Duration) bool
+	close() error
 }
 
-func (p *sqlPool) begin(ctx context.Context) (session, func(), error) {
-	conn, err := p.db.Conn(ctx)
+// A door is a pool that begins its transactions in one way. Several may share their
+// connections.
+type door struct {
+	*conns
+	how string
+}
+
+func (d door) begin(ctx context.Context) (session, func(), error) {
+	c, err := d.take(ctx)
 	if err != nil {
 		return nil, nil, err
 	}
-	tx, err := conn.BeginTx(ctx, p.opts)
-	if err != nil {
-		conn.Close()
+	if err := c.start(ctx, d.how); err != nil {
+		d.give(c)
 		return nil, nil, err
 	}
-	return &sqlSession{ctx, tx}, func() { tx.Rollback(); conn.Close() }, nil
+	return c, func() { d.give(c) }, nil
 }
 
-func (p *sqlPool) close() error { return p.db.Close() }
-
-type sqlSession struct {
-	ctx context.Context
-	tx  *sql.Tx
-}
-
-func (s *sqlSession) exec(q string, args []any) (int64, error) {
-	res, err := s.tx.ExecContext(s.ctx, q, args...)
-	if err != nil {
-		return 0, err
-	}
-	return res.RowsAffected()
-}
-
-func (s *sqlSession) each(q string, args []any, row func(r reader) (more bool, err error)) error {
-	rows, err := s.tx.QueryContext(s.ctx, q, args...)
-	if err != nil {
-		return err
-	}
-	defer rows.Close()
-	for rows.Next() {
-		if more, err := row(sqlReader{rows}); err != nil || !more {
-			return errors.Join(err, rows.Close())
-		}
-	}
-	return rows.Err()
-}
-
-func (s *sqlSession) commit() error { return s.tx.Commit() }
-
-type sqlReader struct{ rows *sql.Rows }
-
-func (r sqlReader) scan(dst []any) error { return r.rows.Scan(dst...) }
-
-// litePool is a pool of connections to an SQLite file.
-type litePool struct {
-	open func() (*liteConn, error)
+// conns are connections, of which there are never more than so many.
+type conns struct {
+	open func(ctx context.Context) (connection, error)
 	// slots has as many places as there may be connections at the same time; who has
 	// taken one may use a connection.
 	slots chan struct{}
@@ -98,18 +75,18 @@ type litePool struct {
 
 // resting is a connection without work.
 type resting struct {
-	c     *liteConn
+	c     connection
 	since time.Time
 }
 
-func newLitePool(n int, idle time.Duration, open func() (*liteConn, error)) *litePool {
-	return &litePool{open: open, slots: make(chan struct{}, n), idle: idle}
+func newConns(n int, idle time.Duration, open func(ctx context.Context) (connection, error)) *conns {
+	return &conns{open: open, slots: make(chan struct{}, n), idle: idle}
 }
 
 var errClosed = errors.New("the database is closed")
 
 // take waits for a connection.
-func (p *litePool) take(ctx context.Context) (*liteConn, error) {
+func (p *conns) take(ctx context.Context) (connection, error) {
 	if err := ctx.Err(); err != nil {
 		return nil, err
 	}
@@ -122,44 +99,60 @@ func (p *litePool) take(ctx context.Context) (*liteConn, error) {
 			return nil, ctx.Err()
 		}
 	}
-	p.mu.Lock()
-	if p.closed {
-		p.mu.Unlock()
-		<-p.slots
-		return nil, errClosed
+	for {
+		r, err := p.rested()
+		if err != nil {
+			<-p.slots
+			return nil, err
+		}
+		if r.c == nil {
+			break
+		}
+		if r.c.alive(ctx, time.Since(r.since)) {
+			return r.c, nil
+		}
+		r.c.close()
 	}
-	if n := len(p.resting); n > 0 { // the one that worked last, so that the others can go
-		c := p.resting[n-1].c
-		p.resting = p.resting[:n-1]
-		p.mu.Unlock()
-		return c, nil
-	}
-	p.mu.Unlock()
-	c, err := p.open()
+	c, err := p.open(ctx)
 	if err != nil {
 		<-p.slots
+		return nil, err
 	}
-	return c, err
+	return c, nil
+}
+
+// rested takes out the connection that worked last, so that the others can go. There may
+// be none.
+func (p *conns) rested() (r resting, err error) {
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	if p.closed {
+		return r, errClosed
+	}
+	if n := len(p.resting); n > 0 {
+		r = p.resting[n-1]
+		p.resting = p.resting[:n-1]
+	}
+	return r, nil
 }
 
 // give takes a connection back. One that is not as it was before is closed.
-func (p *litePool) give(c *liteConn) {
+func (p *conns) give(c connection) {
 	defer func() { <-p.slots }()
-	if c.rollback() != nil || c.inTransaction() {
+	if !c.end() {
 		c.close()
 		return
 	}
 	p.mu.Lock()
 	defer p.mu.Unlock()
-	now := time.Now()
-	p.resting = append(p.resting, resting{c, now})
+	p.resting = append(p.resting, resting{c, time.Now()})
 	if p.idle > 0 && p.sweep == nil {
 		p.sweep = time.AfterFunc(p.idle, p.closeIdle)
 	}
 }
 
 // closeIdle closes what rests for too long, and comes again as long as something rests.
-func (p *litePool) closeIdle() {
+func (p *conns) closeIdle() {
 	p.mu.Lock()
 	defer p.mu.Unlock()
 	p.sweep = nil
@@ -176,20 +169,8 @@ func (p *litePool) closeIdle() {
 	}
 }
 
-func (p *litePool) begin(ctx context.Context) (session, func(), error) {
-	c, err := p.take(ctx)
-	if err != nil {
-		return nil, nil, err
-	}
-	if _, err := c.exec(c.begin, nil); err != nil {
-		p.give(c)
-		return nil, nil, err
-	}
-	return c, func() { p.give(c) }, nil
-}
-
 // close ends all connections. It waits for those that work.
-func (p *litePool) close() error {
+func (p *conns) close() error {
 	p.mu.Lock()
 	if p.closed {
 		p.mu.Unlock()
