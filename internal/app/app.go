@@ -158,6 +158,7 @@ func (a *App) serving(ctx context.Context) error {
 	a.Web, err = web.New(web.Config{
 		Directory: a.Directory, SignIn: a.SignIn, OIDC: a.OIDC, Audit: a.Audit,
 		Settings: settings.Reader(a.DB), Keeper: a.Settings, Overview: a.Overview, PublicURL: a.config.PublicURL, Version: a.config.Version,
+		Environment: a.config.fixed(),
 	})
 	if err != nil {
 		return fmt.Errorf("pages: %w", err)
@@ -185,3 +186,11 @@ func (a *App) Handler() http.Handler { return a.handler }
 
 // Close gives the database back. It is called once everything has stopped.
 func (a *App) Close() error { return a.DB.Close() }
+
+// fixed is what the environment says, as pages show it.
+func (c *Config) fixed() (list []web.Fixed) {
+	for _, g := range c.Given {
+		list = append(list, web.Fixed(g))
+	}
+	return list
+}

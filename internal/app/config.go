@@ -71,6 +71,10 @@ type Config struct {
 	// of production; tests have a network of their own.
 	Outbound outbound.Config
 
+	// Given is what the variables say, in their order, for administrators to see. Of a
+	// secret it says nothing but that there is one.
+	Given []Given
+
 	// Notes are remarks on the environment for the log, none of which stops the start.
 	Notes []Note
 }
@@ -79,6 +83,12 @@ type Config struct {
 type Note struct {
 	Level slog.Level
 	Text  string
+}
+
+// A Given is a variable that is not as it would be if nobody said anything.
+type Given struct {
+	Name, Value string
+	Secret      bool
 }
 
 // A ConfigError says what is wrong with one variable.
@@ -129,6 +139,13 @@ func Load(environ []string, dotenv string) (Config, error) {
 		value, err := v.value(env)
 		if err == nil {
 			err = v.set(&c, value)
+		}
+		if value != "" && (value != v.fallback || v.name == "APP_URL") {
+			g := Given{Name: v.name, Value: value, Secret: v.file}
+			if v.file {
+				g.Value = ""
+			}
+			c.Given = append(c.Given, g)
 		}
 		if err != nil {
 			flaws = append(flaws, &ConfigError{v.name, err.Error(), v.example})

@@ -38,7 +38,7 @@ func (s Settings) Checked() (Settings, error) {
 		return s, err
 	}
 	if s.SessionDuration < 1 || s.SessionDuration > MaxSessionDuration {
-		return s, ErrSessionDuration.With("max", strconv.Itoa(MaxSessionDuration))
+		return s, ErrSessionDuration
 	}
 	if s.HomePageURL = strings.TrimSpace(s.HomePageURL); !isPath(s.HomePageURL) {
 		return s, ErrHomePage

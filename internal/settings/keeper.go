@@ -145,6 +145,26 @@ func (c Branding) On(s Settings) Settings {
 // Of implements Card.
 func (Branding) Of(s Settings) Card { return Branding{s.AccentColor, s.DisableAnimations} }
 
+// A Deck is several cards that are changed together.
+type Deck []Card
+
+// On implements Card.
+func (d Deck) On(s Settings) Settings {
+	for _, c := range d {
+		s = c.On(s)
+	}
+	return s
+}
+
+// Of implements Card.
+func (d Deck) Of(s Settings) Card {
+	of := make(Deck, len(d))
+	for i, c := range d {
+		of[i] = c.Of(s)
+	}
+	return of
+}
+
 // Shown is a card as a form carries it, to say what it showed.
 func Shown(c Card) string {
 	b, err := json.Marshal(c)
@@ -252,6 +272,12 @@ type Field struct {
 // Fields are the settings of a card in their order.
 func Fields(c Card) []Field {
 	var list []Field
+	if d, ok := c.(Deck); ok {
+		for _, c := range d {
+			list = append(list, Fields(c)...)
+		}
+		return list
+	}
 	v := reflect.ValueOf(c)
 	for i := range v.NumField() {
 		list = append(list, Field{v.Type().Field(i).Tag.Get("json"), v.Field(i).Interface()})

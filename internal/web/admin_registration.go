@@ -97,30 +97,10 @@ func (x *Web) showRegistration(w http.ResponseWriter, r *http.Request, typed, is
 }
 
 func (x *Web) registrationSave(w http.ResponseWriter, r *http.Request) error {
-	form, err := edge.Form(r)
-	if err != nil {
-		return err
-	}
-	typed := registrationCard.read(form)
-	_, err = x.keeper.Revise(r.Context(), actor(r), form.Get("was"), typed)
-	if err == nil {
-		flash(w, r, "flash.settings")
-		return seeOther(w, registrationPath)
-	}
-	problem := x.problem(r, err)
-	if problem == nil {
-		return err
-	}
-	is, err := x.settings(r.Context())
-	if err != nil {
-		return err
-	}
-	p := &registrationPage{Frame: Frame{Fault: problem}, Limit: form.Get("clientRegistrationLimit"), Days: form.Get("clientRegistrationDays")}
-	if problem.Code == settings.ErrStale.Code {
-		typed = registrationCard.follow(form.Get("was"), typed, registrationCard.card.Of(is))
-		p.Meanwhile, p.Limit, p.Days = x.settingsMeanwhile(x.words(r), typed, registrationCard.card.Of(is)), "", ""
-	}
-	return x.showRegistration(w, r, typed.On(is), is, p)
+	return x.saveCard(w, r, registrationCard, registrationPath, func(typed, is settings.Settings, f settingsTyped) error {
+		return x.showRegistration(w, r, typed, is, &registrationPage{Frame: Frame{Fault: f.problem}, Meanwhile: f.meanwhile,
+			Limit: f.form.Get("clientRegistrationLimit"), Days: f.form.Get("clientRegistrationDays")})
+	})
 }
 
 // registrationTokenPage shows an initial access token, once: it is the answer to the form

@@ -89,6 +89,7 @@ var pages = map[string]kind{
 	"sessions":       {"house", sessionsPage{}},
 	"sessions-end":   {"house", sessionsEndPage{}},
 	"settings":       {"house", settingsPage{}},
+	"settings-reset": {"house", settingsResetPage{}},
 	"user":           {"house", userPage{}},
 	"user-demote":    {"house", userDemotePage{}},
 	"user-passkey":   {"house", userPasskeyPage{}},

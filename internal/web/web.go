@@ -43,6 +43,15 @@ type Config struct {
 	PublicURL *url.URL
 	// Version is that of the program.
 	Version string
+	// Environment is what the environment says, for administrators to see.
+	Environment []Fixed
+}
+
+// A Fixed is a variable of the environment with its value. Of a secret it says nothing but
+// that there is one (threats 64).
+type Fixed struct {
+	Name, Value string
+	Secret      bool
 }
 
 // Web is all pages.
@@ -57,8 +66,9 @@ type Web struct {
 	public    *url.URL
 	version   string
 
-	assets *edge.Assets
-	sets   sets
+	environment []Fixed
+	assets      *edge.Assets
+	sets        sets
 }
 
 // New makes the pages. Templates are parsed when somebody asks for a page; the tests
@@ -67,7 +77,8 @@ func New(c Config) (*Web, error) {
 	if c.Directory == nil || c.SignIn == nil || c.OIDC == nil || c.Audit == nil || c.Settings == nil || c.Keeper == nil || c.Overview == nil || c.PublicURL == nil {
 		return nil, errors.New("web: the configuration lacks a part")
 	}
-	x := &Web{directory: c.Directory, signin: c.SignIn, oidc: c.OIDC, audit: c.Audit, settings: c.Settings, keeper: c.Keeper, overview: c.Overview, public: c.PublicURL, version: c.Version}
+	x := &Web{directory: c.Directory, signin: c.SignIn, oidc: c.OIDC, audit: c.Audit, settings: c.Settings, keeper: c.Keeper, overview: c.Overview, public: c.PublicURL, version: c.Version,
+		environment: c.Environment}
 	tree, err := assetTree()
 	if err != nil {
 		return nil, err
