@@ -3,10 +3,8 @@ package settings
 import (
 	"context"
 	"encoding/json"
-	"fmt"
 	"maps"
 	"slices"
-	"strings"
 
 	"pocketid/internal/audit"
 	"pocketid/internal/db"
@@ -27,7 +25,7 @@ var PictureNames = []string{images.LogoLight, images.LogoDark, images.Favicon, i
 func (k *Keeper) SetPicture(ctx context.Context, by audit.Actor, name string, p images.Picture) error {
 	return k.picture(ctx, by, name, func(tx *db.Tx) (string, string) {
 		images.Put(tx, images.Instance, name, p)
-		return p.ETag, PictureText(p)
+		return p.ETag, p.String()
 	})
 }
 
@@ -37,15 +35,6 @@ func (k *Keeper) RemovePicture(ctx context.Context, by audit.Actor, name string)
 		images.Remove(tx, images.Instance, name)
 		return "", ""
 	})
-}
-
-// PictureText is a picture as records hold it: what it is, and nothing of what it shows.
-func PictureText(p images.Picture) string {
-	kind := strings.ToUpper(strings.TrimSuffix(p.Type[strings.LastIndexByte(p.Type, '/')+1:], "+xml"))
-	if p.Width == 0 {
-		return kind
-	}
-	return fmt.Sprintf("%s %d × %d", kind, p.Width, p.Height)
 }
 
 // picture changes one of the pictures: change returns its validator and its text.
@@ -63,7 +52,7 @@ func (k *Keeper) picture(ctx context.Context, by audit.Actor, name string, chang
 		}
 		was := ""
 		if p, err := images.Of(tx, images.Instance, name); err == nil {
-			was = PictureText(p)
+			was = p.String()
 		}
 		all := maps.Clone(s.Pictures)
 		if all == nil {
