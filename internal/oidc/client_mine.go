@@ -31,6 +31,7 @@ type App struct {
 	Name        string
 	Description string
 	LaunchURL   string // "" when nobody said where it starts
+	Logo        Logo
 	// LastUsedAt is when they last came with this account, to the hour.
 	LastUsedAt time.Time
 	// Allowed says that there is something to take back: a consent or a living grant.
@@ -97,7 +98,7 @@ func (p *Provider) Apps(ctx context.Context, by audit.Actor, filter AppFilter) (
 			if err != nil {
 				return err
 			}
-			page.Apps = append(page.Apps, App{ID: r.ID, Name: r.Name, Description: r.Description, LaunchURL: r.LaunchURL, LastUsedAt: r.used, Allowed: r.allowed})
+			page.Apps = append(page.Apps, App{ID: r.ID, Name: r.Name, Description: r.Description, LaunchURL: r.LaunchURL, Logo: r.Logo, LastUsedAt: r.used, Allowed: r.allowed})
 		}
 		if page.Total = len(page.Apps); page.Next != "" || filter.After != "" {
 			page.Total, err = q.count(tx)

@@ -63,7 +63,7 @@ func (x *Web) apps(w http.ResponseWriter, r *http.Request) error {
 		p.Call = v.User.Name()
 	}
 	for i := range found.Apps {
-		tile := appTileOf(&found.Apps[i], v.User.Admin)
+		tile := appTileOf(r, &found.Apps[i], v.User.Admin)
 		tile.Menu = "a" + words.Number(int64(i))
 		if tile.LaunchURL == "" {
 			p.Others = append(p.Others, tile)
@@ -88,8 +88,8 @@ func (x *Web) apps(w http.ResponseWriter, r *http.Request) error {
 	return x.show(w, r, "apps", &p)
 }
 
-func appTileOf(a *oidc.App, admin bool) appTile {
-	t := appTile{App: *a, Badge: avatarOf(a.Name, a.ID), Host: hostOf(a.LaunchURL)}
+func appTileOf(r *http.Request, a *oidc.App, admin bool) appTile {
+	t := appTile{App: *a, Badge: clientBadge(r, a.Name, a.ID, a.Logo), Host: hostOf(a.LaunchURL)}
 	if admin {
 		t.Edit = clientPath(a.ID)
 	}

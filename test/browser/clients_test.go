@@ -38,8 +38,7 @@ func (p *person) newClient(name, uri string) (string, string) {
 func TestClients(t *testing.T) {
 	engines(t, func(t *testing.T, s *server) {
 		p := s.admin(t, "en")
-		p.open("/settings/admin")
-		p.at(clientsPath)
+		p.open(clientsPath)
 		p.text("No clients yet")
 		p.click("a.btn.primary")
 		p.at(clientsPath + "/new")
