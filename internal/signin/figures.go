@@ -24,7 +24,7 @@ func CountAPIKeys(tx *db.Tx) (n int, err error) {
 func CountSingle(tx *db.Tx) (n int, more bool, err error) {
 	var looked int
 	err = tx.One([]any{&n, &looked}, `SELECT CAST(COALESCE(sum(CASE WHEN n = 1 THEN 1 ELSE 0 END), 0) AS BIGINT), CAST(COALESCE(sum(n), 0) AS BIGINT) FROM (
-		SELECT user_id, count(*) AS n FROM (SELECT user_id FROM passkeys ORDER BY user_id, created_at, id LIMIT `+strconv.Itoa(maxLooked)+`) AS some
+		SELECT user_id, count(*) AS n FROM (SELECT user_id FROM passkeys ORDER BY user_id, created_at, id LIMIT `+strconv.Itoa(maxLooked)+`) AS looked
 		GROUP BY user_id) AS owners`)
 	return n, looked == maxLooked, err
 }
