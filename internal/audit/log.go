@@ -47,6 +47,9 @@ type Entry struct {
 	Before, After, Data Members
 	// Names are those of ids that stand in Before, After and Data.
 	Names map[string]string
+	// Here are the kinds of the people, clients, groups and APIs among all ids that are
+	// still there.
+	Here map[string]string
 }
 
 // Members are the members of what was noted. What is no object is the member "".
@@ -137,8 +140,8 @@ type Page struct {
 	// Until is how far back was looked when the page is not full although the log may
 	// have more: filters that few entries pass are followed a bounded way at a time.
 	Until time.Time
-	// Person and Client are the names of those whom the filter names by id.
-	Person, Client string
+	// Person, Client and Object are the names of what the filter names by id.
+	Person, Client, Object string
 }
 
 // clean returns the filter with its limits kept. What cannot be in a row asks for
@@ -228,7 +231,7 @@ func (e Entry) seenBy(person string) Entry {
 	if e.Object.Kind == "session" {
 		e.Object.ID = ""
 	}
-	e.Names = nil
+	e.Names, e.Here = nil, nil
 	return e
 }
 
@@ -250,8 +253,8 @@ func (l *Log) page(ctx context.Context, f Filter, s scope) (Page, error) {
 		if err := name(tx, p.Entries); err != nil {
 			return err
 		}
-		names, err := namesOf(tx, slices.DeleteFunc([]string{f.Person, f.Client}, func(id string) bool { return id == "" }))
-		p.Person, p.Client = names[f.Person], names[f.Client]
+		names, err := namesOf(tx, slices.DeleteFunc([]string{f.Person, f.Client, f.ObjectID}, func(id string) bool { return id == "" }))
+		p.Person, p.Client, p.Object = names[f.Person].Name, names[f.Client].Name, names[f.ObjectID].Name
 		return err
 	})
 	return p, err
@@ -272,16 +275,26 @@ func name(tx *db.Tx, list []Entry) error {
 		e := &list[i]
 		add(e.User)
 		add(e.Client)
+		add(e.Actor)
+		if e.Object.Kind == "group" || e.Object.Kind == "api" {
+			add(e.Object.ID)
+		}
 	}
 	for i := range list {
 		for id := range list[i].idsWithin() {
 			add(id)
 		}
 	}
-	names, err := namesOf(tx, ids)
+	known, err := namesOf(tx, ids)
+	names, here := map[string]string{}, map[string]string{}
+	for id, n := range known {
+		if names[id] = n.Name; !n.gone {
+			here[id] = n.Kind
+		}
+	}
 	for i := range list {
 		e := &list[i]
-		e.Names = names
+		e.Names, e.Here = names, here
 		e.UserName, e.ClientName = names[e.User], names[e.Client]
 		switch {
 		case e.Object.Kind == "user" && e.Object.ID == e.User && e.Object.Name != "":
@@ -353,6 +366,6 @@ func parseCursor(s string) (c cursor, ok bool) {
 func (e *Entry) MarshalJSON() ([]byte, error) {
 	return json.Marshal(map[string]any{"id": e.ID, "at": e.At, "event": e.Event.text,
 		"object": map[string]any{"kind": e.Object.Kind, "id": e.Object.ID, "name": e.Object.Name},
-		"user":   e.User, "client": e.Client, "actor": map[string]any{"id": e.Actor, "name": e.ActorName}, "via": e.Via,
+		"user":   e.User, "userName": e.UserName, "client": e.Client, "clientName": e.ClientName, "actor": map[string]any{"id": e.Actor, "name": e.ActorName}, "via": e.Via,
 		"address": e.Address, "userAgent": e.UserAgent, "request": e.RequestID, "before": e.Before, "after": e.After, "data": e.Data})
 }

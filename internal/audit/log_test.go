@@ -323,7 +323,7 @@ func TestPeopleSeeWhatConcernsThemAlone(t *testing.T) {
 
 		_, listed := l.List(t.Context(), ada, audit.Filter{Person: "ada"})
 		_, read := l.Entry(t.Context(), ada, "x")
-		exported := l.Export(t.Context(), ada, audit.Filter{}, func(*audit.Entry) error { t.Error("an entry left"); return nil })
+		_, exported := l.Export(t.Context(), ada, audit.Filter{}, func(*audit.Entry) error { t.Error("an entry left"); return nil })
 		for verb, err := range map[string]error{"List": listed, "Entry": read, "Export": exported} {
 			if fault.Of(err).Code != audit.ErrNotAdmin.Code {
 				t.Errorf("%s by one who is no administrator: %v", verb, err)
@@ -408,7 +408,7 @@ func TestExportGivesAllThatPasses(t *testing.T) {
 		fill(t, d, 1000)
 		l := audit.New(d, time.Hour)
 		var got []string
-		if err := l.Export(t.Context(), admin, audit.Filter{Events: []audit.Name{audit.SignIn}, Address: "192.0.2.3"}, func(e *audit.Entry) error {
+		if _, err := l.Export(t.Context(), admin, audit.Filter{Events: []audit.Name{audit.SignIn}, Address: "192.0.2.3"}, func(e *audit.Entry) error {
 			got = append(got, e.ID)
 			return nil
 		}); err != nil {
@@ -422,7 +422,7 @@ func TestExportGivesAllThatPasses(t *testing.T) {
 			t.Errorf("the export is recorded as %+v", p.Entries)
 		}
 		stop := errors.New("stop")
-		if err := l.Export(t.Context(), admin, audit.Filter{}, func(*audit.Entry) error { return stop }); !errors.Is(err, stop) {
+		if _, err := l.Export(t.Context(), admin, audit.Filter{}, func(*audit.Entry) error { return stop }); !errors.Is(err, stop) {
 			t.Errorf("got %v", err)
 		}
 	})

@@ -32,7 +32,7 @@ func (l *Log) Apps(ctx context.Context, by Actor) ([]Object, error) {
 		names, err := namesOf(tx, ids)
 		apps = nil
 		for _, id := range ids {
-			apps = append(apps, Object{Kind: "client", ID: id, Name: names[id]})
+			apps = append(apps, Object{Kind: "client", ID: id, Name: names[id].Name})
 		}
 		return err
 	})

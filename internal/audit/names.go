@@ -1,9 +1,11 @@
 package audit
 
 import (
+	"context"
 	"fmt"
 	"strings"
 	"time"
+	"unicode/utf8"
 
 	"pocketid/internal/db"
 )
@@ -71,9 +73,15 @@ func find(tx *db.Tx, beginning string, kinds ...any) ([]Object, error) {
 // afterAll is greater than all texts that begin with s, as bytes are compared.
 func afterAll(s string) string { return s + "\U0010FFFF" }
 
+// A named thing is one whose last name is known.
+type named struct {
+	Object
+	gone bool // it is there no more
+}
+
 // namesOf are the last known names of these ids, whatever they belong to.
-func namesOf(tx *db.Tx, ids []string) (map[string]string, error) {
-	names := map[string]string{}
+func namesOf(tx *db.Tx, ids []string) (map[string]named, error) {
+	names := map[string]named{}
 	if len(ids) == 0 {
 		return names, nil
 	}
@@ -81,10 +89,27 @@ func namesOf(tx *db.Tx, ids []string) (map[string]string, error) {
 	for i, id := range ids {
 		args[i] = id
 	}
-	list, err := db.All(tx, func(o *Object) []any { return []any{&o.ID, &o.Name} },
-		`SELECT id, name FROM audit_names WHERE kind IN ('client', 'group', 'user') AND id IN (`+db.Marks(len(args))+`) ORDER BY id`, args...)
-	for _, o := range list {
-		names[o.ID] = o.Name
+	list, err := db.All(tx, func(n *named) []any { return []any{&n.Kind, &n.ID, &n.Name, &n.gone} },
+		`SELECT kind, id, name, gone_at IS NOT NULL FROM audit_names WHERE kind IN ('api', 'client', 'group', 'user') AND id IN (`+db.Marks(len(args))+`) ORDER BY id`, args...)
+	for _, n := range list {
+		names[n.ID] = n
 	}
 	return names, err
+}
+
+// Names are the people or the clients whom a beginning of a name may mean, at most eight,
+// for administrators. Those who are gone are among them: the log still speaks of them.
+func (l *Log) Names(ctx context.Context, by Actor, kind, beginning string) ([]Object, error) {
+	if err := by.MustAdmin(); err != nil {
+		return nil, err
+	}
+	if len(beginning) > maxText || !utf8.ValidString(beginning) || strings.ContainsRune(beginning, 0) || kind != "user" && kind != "client" {
+		return nil, nil
+	}
+	var found []Object
+	err := l.db.Read(ctx, func(tx *db.Tx) (err error) {
+		found, err = find(tx, beginning, kind)
+		return err
+	})
+	return found, err
 }

@@ -7,7 +7,6 @@ import (
 	"time"
 
 	"pocketid/internal/audit"
-	"pocketid/internal/edge"
 	"pocketid/internal/i18n"
 )
 
@@ -23,9 +22,9 @@ type activityPage struct {
 var ownFamilies = audit.Families[:4]
 
 func (x *Web) activity(w http.ResponseWriter, r *http.Request) error {
-	words, query, me := x.words(r), r.URL.Query(), visitor(r).User.ID
+	words, query, me, now := x.words(r), r.URL.Query(), visitor(r).User.ID, nowOf(r)
 	found, err := x.audit.Mine(r.Context(), actor(r), audit.Filter{Cursor: query.Get("at"), Events: eventsOf(query.Get("event")),
-		Client: strings.TrimSpace(query.Get("app")), From: sinceOf(query.Get("when"), edge.Now(r.Context()))})
+		Client: strings.TrimSpace(query.Get("app")), From: sinceOf(query.Get("when"), now)})
 	if err != nil {
 		return err
 	}
@@ -51,11 +50,12 @@ func (x *Web) activity(w http.ResponseWriter, r *http.Request) error {
 	}
 	lines := make([]logLine, 0, len(found.Entries))
 	for i := range found.Entries {
+		found.Entries[i].At = found.Entries[i].At.In(now.Location())
 		line := ownLineOf(words, &found.Entries[i], me)
 		line.New = slices.Contains(strange, line.ID)
 		lines = append(lines, line)
 	}
-	p.Lines = daysOf(words, edge.Now(r.Context()), lines)
+	p.Lines, p.Zone = daysOf(words, now, lines), zoneOf(r)
 	return x.show(w, r, "activity", &p)
 }
 

@@ -1,10 +1,6 @@
 package web
 
 import (
-	"bufio"
-	"encoding/csv"
-	"encoding/json"
-	"io"
 	"net/http"
 	"net/url"
 	"slices"
@@ -30,6 +26,7 @@ func (x *Web) auditRoutes() []edge.Route {
 		page("GET "+auditPath, edge.Admin, x.auditLog),
 		page("GET "+auditPath+"/{id}", edge.Admin, x.auditEntry),
 		page("GET "+auditPath+"/export", edge.Admin, x.auditExport),
+		script("GET "+auditPath+"/names", edge.Admin, edge.LimitGeneral, x.auditNames),
 	}
 }
 
@@ -41,8 +38,12 @@ type auditPage struct {
 	Chips []logChip
 	Form  auditForm
 	Vias  []logChoice
-	CSV   string // where the filtered log is to be had as a file
-	JSONL string
+	Parts []logChoice
+	// Unclear are the names that were typed and mean nobody, or several.
+	Unclear []logUnclear
+	Most    int    // entries that a file holds
+	CSV     string // where the filtered log is to be had as a file
+	JSONL   string
 }
 
 // A logPage is a page of entries, and the filters that both pages of the log have.
@@ -58,6 +59,7 @@ type logPage struct {
 	Clear    string // the page without filters
 	// Looked is how far back was looked when the log was not looked through.
 	Looked time.Time
+	Zone   string // in which the times are; "" is UTC
 	What   []logGroup
 	When   []logChoice
 }
@@ -79,11 +81,21 @@ type logChip struct{ Label, Without string }
 
 // An auditForm is what was asked for, as it stands in the form.
 type auditForm struct {
-	Search, From, Until, Via string
-	Open                     bool // the filters that few need are in use
-	Exchanged                bool // From lies after Until
-	Hidden                   []logHidden
+	Search, From, Until, Via, Part string
+	Who, Which                     string // names of a person and of a client, as they were typed
+	Open                           bool   // the filters that few need are in use
+	Exchanged                      bool   // From lies after Until
+	Hidden                         []logHidden
 }
+
+// A logUnclear is a name that does not say whom it means, and those whom it may mean.
+type logUnclear struct {
+	Typed   string
+	Choices []logMeant
+}
+
+// A logMeant is somebody who may be meant, and the page about them.
+type logMeant struct{ Name, Note, Address string }
 
 // A logHidden is a filter that the form passes on.
 type logHidden struct{ Name, Value string }
@@ -95,197 +107,116 @@ var spans = []struct {
 }{{"1", 1}, {"7", 7}, {"30", 30}, {"90", 90}}
 
 // ways are those that a filter offers.
-var ways = []string{"page", "api", "cli", "job", "ldap", "scim"}
+var ways = []string{"page", "api", "cli", "job", "serve"}
+
+// parts are what somebody may have had to do with an entry.
+var parts = []audit.Part{audit.Did, audit.Concerned}
 
 func (x *Web) auditLog(w http.ResponseWriter, r *http.Request) error {
-	words, query := x.words(r), r.URL.Query()
-	filter, form := auditFilterOf(query, edge.Now(r.Context()))
-	found, err := x.audit.List(r.Context(), actor(r), filter)
+	words, query, now := x.words(r), r.URL.Query(), nowOf(r)
+	filter, form := auditFilterOf(query, now)
+	unclear, clear, err := x.meant(r, words, query)
 	if err != nil {
 		return err
 	}
+	if clear != "" {
+		return seeOther(w, clear)
+	}
+	var found audit.Page
+	if len(unclear) == 0 {
+		if found, err = x.audit.List(r.Context(), actor(r), filter); err != nil {
+			return err
+		}
+	}
 	p := auditPage{
-		Frame: Frame{Title: words.T("audit.title"), Area: "admin", Here: "audit"},
-		Days:  int(x.audit.Keep / (24 * time.Hour)), Form: form,
+		Frame: Frame{Title: words.T("audit.title"), Area: "admin", Here: "audit", Modules: []string{"log.js"}},
+		Days:  int(x.audit.Keep / (24 * time.Hour)), Form: form, Most: audit.MaxExport, Unclear: unclear,
 		logPage: logPageOf(auditPath, query, &found),
 	}
 	lines := make([]logLine, 0, len(found.Entries))
 	for i := range found.Entries {
+		found.Entries[i].At = found.Entries[i].At.In(now.Location())
 		lines = append(lines, lineOf(words, &found.Entries[i]))
 	}
-	p.Lines = daysOf(words, edge.Now(r.Context()), lines)
+	p.Lines, p.Zone = daysOf(words, now, lines), zoneOf(r)
 	p.What, p.When = whatChoices(words, query.Get("event"), audit.Families), whenChoices(words, query.Get("when"))
 	for _, v := range ways {
 		p.Vias = append(p.Vias, logChoice{v, wayName(words, v), v == form.Via})
+	}
+	for _, part := range parts {
+		p.Parts = append(p.Parts, logChoice{string(part), words.T("audit.part." + string(part)), string(part) == form.Part})
 	}
 	p.Chips = chipsOf(words, query, &found)
 	p.CSV, p.JSONL = auditPath+"/export?"+exported(query, "csv"), auditPath+"/export?"+exported(query, "jsonl")
 	return x.show(w, r, "audit", &p)
 }
 
-// exported is a query for a file.
-func exported(query url.Values, format string) string {
-	q := filtersOf(query)
-	q.Set("format", format)
-	return q.Encode()
+// typed are the filters into which a name can be typed, the filters for what it means, and
+// the kinds of that.
+var typed = []struct{ name, id, kind string }{{"who", "person", "user"}, {"which", "client", "client"}}
+
+// meant finds out whom typed names mean. When that is clear, it returns the address of the
+// page that says so by ids, which can be kept: names change.
+func (x *Web) meant(r *http.Request, words *i18n.Locale, query url.Values) (unclear []logUnclear, clear string, err error) {
+	q, found := filtersOf(query), false
+	for _, f := range typed {
+		text := q.Get(f.name)
+		if text == "" {
+			continue
+		}
+		folded := directory.Fold(text)
+		objects, err := x.audit.Names(r.Context(), actor(r), f.kind, folded)
+		if err != nil {
+			return nil, "", err
+		}
+		exact := slices.DeleteFunc(slices.Clone(objects), func(o audit.Object) bool { return directory.Fold(o.Name) != folded })
+		if len(exact) == 1 {
+			objects = exact
+		}
+		if len(objects) == 1 {
+			found = true
+			q.Del(f.name)
+			q.Set(f.id, objects[0].ID)
+			continue
+		}
+		u := logUnclear{Typed: clipTo(text, 60)}
+		for _, o := range objects {
+			next := filtersOf(query)
+			next.Del(f.name)
+			next.Set(f.id, o.ID)
+			u.Choices = append(u.Choices, logMeant{o.Name, shortID(o.ID), auditPath + "?" + next.Encode()})
+		}
+		unclear = append(unclear, u)
+	}
+	if found && unclear == nil {
+		clear = auditPath + "?" + q.Encode()
+	}
+	return unclear, clear, nil
 }
 
-// filters are the parameters that narrow the log; all others are places in it.
-var filters = []string{"q", "event", "when", "from", "until", "way", "person", "client", "app", "object", "address"}
-
-// filtersOf are the filters of a query that say something.
-func filtersOf(query url.Values) url.Values {
-	q := url.Values{}
-	for _, name := range filters {
-		if v := strings.TrimSpace(query.Get(name)); v != "" {
-			q.Set(name, v)
-		}
-	}
-	return q
+// namesAnswer is what log.js offers while somebody types a name.
+type namesAnswer struct {
+	Names []nameAnswer `json:"names"`
 }
 
-// logPageOf is what a page of entries shows around them.
-func logPageOf(path string, query url.Values, found *audit.Page) logPage {
-	q := filtersOf(query)
-	at := func(place string) string {
-		if place == "" {
-			return ""
-		}
-		next := filtersOf(query)
-		next.Set("at", place)
-		return path + "?" + next.Encode()
-	}
-	p := logPage{Filtered: len(q) > 0, Total: found.Total, Counted: found.Total < audit.MaxCount, Unknown: found.Total < 0,
-		Older: at(found.Older), Newer: at(found.Newer), Clear: path, Looked: found.Until}
-	if found.Newer != "" {
-		p.Newest = path
-		if len(q) > 0 {
-			p.Newest += "?" + q.Encode()
-		}
-	}
-	return p
+// A nameAnswer is somebody or something that a name may mean.
+type nameAnswer struct {
+	ID   string `json:"id"`
+	Name string `json:"name"`
 }
 
-// auditFilterOf reads the filters of an address. What cannot be understood does not
-// narrow, and does not stand in the form again.
-func auditFilterOf(query url.Values, now time.Time) (f audit.Filter, form auditForm) {
-	get := func(name string) string { return strings.TrimSpace(query.Get(name)) }
-	f.Cursor, f.Events = query.Get("at"), eventsOf(get("event"))
-	f.Search, form.Search = directory.Fold(get("q")), get("q")
-	f.Person, f.Client, f.Address = get("person"), get("client"), get("address")
-	f.ObjectKind, f.ObjectID, _ = strings.Cut(get("object"), " ")
-	if f.ObjectID == "" {
-		f.ObjectKind = ""
+func (x *Web) auditNames(w http.ResponseWriter, r *http.Request) error {
+	query := r.URL.Query()
+	found, err := x.audit.Names(r.Context(), actor(r), query.Get("kind"), directory.Fold(strings.TrimSpace(query.Get("q"))))
+	if err != nil {
+		return err
 	}
-	if v := get("way"); slices.Contains(ways, v) {
-		f.Via, form.Via = v, v
+	answer := namesAnswer{Names: make([]nameAnswer, 0, len(found))}
+	for _, o := range found {
+		answer.Names = append(answer.Names, nameAnswer{o.ID, o.Name})
 	}
-	f.From = sinceOf(get("when"), now)
-	if day, ok := dayOf(get("from")); ok {
-		f.From, form.From = day, get("from")
-	}
-	if day, ok := dayOf(get("until")); ok {
-		f.Until, form.Until = day.AddDate(0, 0, 1), get("until")
-	}
-	form.Exchanged = !f.From.IsZero() && !f.Until.IsZero() && !f.From.Before(f.Until)
-	form.Open = form.From+form.Until+form.Via != ""
-	for _, name := range []string{"person", "client", "object", "address"} {
-		if v := get(name); v != "" {
-			form.Hidden = append(form.Hidden, logHidden{name, v})
-		}
-	}
-	return f, form
-}
-
-// eventsOf are the events that a choice means: one, or a family.
-func eventsOf(choice string) []audit.Name {
-	if n, ok := audit.Named(choice); ok {
-		return []audit.Name{n}
-	}
-	return audit.Family(choice).Names()
-}
-
-// sinceOf is the instant since when the days of a choice are; the zero time is ever.
-func sinceOf(choice string, now time.Time) time.Time {
-	for _, s := range spans {
-		if s.value == choice {
-			return now.Add(-time.Duration(s.days) * 24 * time.Hour)
-		}
-	}
-	return time.Time{}
-}
-
-// dayOf reads a day as date fields write it. Days that no entry can have are none.
-func dayOf(s string) (time.Time, bool) {
-	day, err := time.Parse("2006-01-02", s)
-	return day, err == nil && day.Year() >= 1970 && day.Year() < 10_000
-}
-
-// whatChoices are the events to choose from, family by family.
-func whatChoices(words *i18n.Locale, chosen string, families []audit.Family) (groups []logGroup) {
-	for _, f := range families {
-		label := words.T("audit.family." + string(f))
-		g := logGroup{Label: label, Choices: []logChoice{{string(f), words.T("audit.family.all", "family", label), string(f) == chosen}}}
-		for _, of := range f.Outcomes() {
-			g.Choices = append(g.Choices, logChoice{string(of), words.T("audit.family." + string(of)), string(of) == chosen})
-		}
-		for _, n := range f.Names() {
-			g.Choices = append(g.Choices, logChoice{n.String(), words.T(eventKey(n) + ".title"), n.String() == chosen})
-		}
-		groups = append(groups, g)
-	}
-	return groups
-}
-
-func whenChoices(words *i18n.Locale, chosen string) (choices []logChoice) {
-	for _, s := range spans {
-		choices = append(choices, logChoice{s.value, words.T("audit.when." + s.value), s.value == chosen})
-	}
-	return choices
-}
-
-// chipsOf are the filters that links chose.
-func chipsOf(words *i18n.Locale, query url.Values, found *audit.Page) (chips []logChip) {
-	add := func(name, label string) {
-		q := filtersOf(query)
-		q.Del(name)
-		without := auditPath
-		if len(q) > 0 {
-			without += "?" + q.Encode()
-		}
-		chips = append(chips, logChip{clipTo(label, 60), without})
-	}
-	named := func(id, name string) string {
-		if name == "" {
-			return id
-		}
-		return name
-	}
-	if id := query.Get("person"); id != "" {
-		add("person", named(id, found.Person))
-	}
-	if id := query.Get("client"); id != "" {
-		add("client", named(id, found.Client))
-	}
-	if kind, id, ok := strings.Cut(query.Get("object"), " "); ok {
-		name := shortID(id)
-		if len(found.Entries) > 0 && found.Entries[0].Object.ID == id && found.Entries[0].Object.Name != "" {
-			name = found.Entries[0].Object.Name
-		}
-		add("object", words.T("audit.chip.object", "kind", kindName(words, kind), "name", name))
-	}
-	if a := query.Get("address"); a != "" {
-		add("address", words.T("audit.chip.address", "address", a))
-	}
-	return chips
-}
-
-// clipTo cuts a text at n characters.
-func clipTo(s string, n int) string {
-	if r := []rune(s); len(r) > n {
-		return string(r[:n]) + "…"
-	}
-	return s
+	w.Header().Set("Cache-Control", "no-store")
+	return edge.WriteJSON(w, http.StatusOK, answer)
 }
 
 // auditEntryPage is one entry by itself.
@@ -300,84 +231,10 @@ func (x *Web) auditEntry(w http.ResponseWriter, r *http.Request) error {
 		return err
 	}
 	words := x.words(r)
+	e.At = e.At.In(nowOf(r).Location())
 	p := auditEntryPage{
 		Frame: Frame{Title: words.T(eventKey(e.Event) + ".title"), Area: "admin", Here: "audit", Narrow: true},
 		Line:  lineOf(words, &e),
 	}
 	return x.show(w, r, "audit-entry", &p)
-}
-
-// auditExport is the filtered log as a file.
-func (x *Web) auditExport(w http.ResponseWriter, r *http.Request) error {
-	filter, _ := auditFilterOf(r.URL.Query(), edge.Now(r.Context()))
-	name := "audit-log-" + edge.Now(r.Context()).UTC().Format("2006-01-02")
-	out := bufio.NewWriter(w)
-	var write func(*audit.Entry) error
-	var end func() error
-	if r.URL.Query().Get("format") == "jsonl" {
-		w.Header().Set("Content-Type", "application/jsonl; charset=utf-8")
-		name += ".jsonl"
-		lines := json.NewEncoder(out)
-		lines.SetEscapeHTML(false)
-		write, end = func(e *audit.Entry) error { return lines.Encode(e) }, out.Flush
-	} else {
-		w.Header().Set("Content-Type", "text/csv; charset=utf-8")
-		name += ".csv"
-		write, end = csvOf(x.words(r), out)
-	}
-	w.Header().Set("Content-Disposition", `attachment; filename="`+name+`"`)
-	w.Header().Set("Cache-Control", "no-store")
-	if err := x.audit.Export(r.Context(), actor(r), filter, write); err != nil {
-		return err
-	}
-	return end()
-}
-
-// csvOf writes entries as a table.
-func csvOf(words *i18n.Locale, to io.Writer) (write func(*audit.Entry) error, end func() error) {
-	table := csv.NewWriter(to)
-	row := func(cells ...string) error {
-		for i, c := range cells {
-			cells[i] = cell(c)
-		}
-		return table.Write(cells)
-	}
-	head := row("time", "event", "title", "actor", "actor_id", "person", "person_id", "client", "client_id", "object_kind", "object_id", "object",
-		"way", "address", "user_agent", "reference", "before", "after", "data")
-	write = func(e *audit.Entry) error {
-		if head != nil {
-			return head
-		}
-		return row(e.At.UTC().Format(time.RFC3339), e.Event.String(), words.T(eventKey(e.Event)+".title"), e.ActorName, e.Actor,
-			e.UserName, e.User, e.ClientName, e.Client, e.Object.Kind, e.Object.ID, e.Object.Name, e.Via, e.Address, e.UserAgent, e.RequestID,
-			members(e.Before), members(e.After), members(e.Data))
-	}
-	end = func() error {
-		table.Flush()
-		if f, ok := to.(*bufio.Writer); ok && table.Error() == nil {
-			return f.Flush()
-		}
-		return table.Error()
-	}
-	return write, end
-}
-
-// cell keeps spreadsheets from taking a text for a formula: they do so by its first
-// character.
-func cell(s string) string {
-	if s != "" && strings.ContainsRune("=+-@\t\r\n", rune(s[0])) {
-		return "'" + s
-	}
-	return s
-}
-
-func members(m audit.Members) string {
-	if len(m) == 0 {
-		return ""
-	}
-	b, err := json.Marshal(m)
-	if err != nil {
-		return ""
-	}
-	return string(b)
 }

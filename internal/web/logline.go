@@ -40,6 +40,7 @@ type logFact struct {
 	Label, Value string
 	Note         string // after the value
 	Code         bool
+	Address      string // of the page about it; "" when there is none, or it is gone
 	// Only leads to the entries that have this in common, and Words say so.
 	Only, Words string
 }
@@ -224,6 +225,7 @@ func factsOf(words *i18n.Locale, e *audit.Entry) []logFact {
 	facts := []logFact{{Label: words.T("audit.fact.time"), Value: words.DateTime(e.At)}}
 	by := logFact{Label: words.T("audit.fact.by"), Value: actorName(words, e)}
 	if e.Actor != "" {
+		by.Address = pageOf(e, e.Actor)
 		by.Only, by.Words = only("person", e.Actor), words.T("audit.only.person", "name", by.Value)
 	}
 	way := words.T("audit.fact.way")
@@ -233,21 +235,24 @@ func factsOf(words *i18n.Locale, e *audit.Entry) []logFact {
 		if name == "" {
 			name = shortID(e.User)
 		}
-		facts = append(facts, logFact{Label: words.T("audit.fact.person"), Value: name, Only: only("person", e.User), Words: words.T("audit.only.person", "name", name)})
+		facts = append(facts, logFact{Label: words.T("audit.fact.person"), Value: name, Address: pageOf(e, e.User), Only: only("person", e.User), Words: words.T("audit.only.person", "name", name)})
 	}
 	if e.Client != "" {
 		name := e.ClientName
 		if name == "" {
 			name = e.Client
 		}
-		facts = append(facts, logFact{Label: words.T("audit.fact.client"), Value: name, Only: only("client", e.Client), Words: words.T("audit.only.client", "name", name)})
+		facts = append(facts, logFact{Label: words.T("audit.fact.client"), Value: name, Address: pageOf(e, e.Client), Only: only("client", e.Client), Words: words.T("audit.only.client", "name", name)})
 	}
 	if e.Object.ID != "" && e.Object.ID != e.User && e.Object.ID != e.Client {
 		kind, name := kindName(words, e.Object.Kind), e.Object.Name
 		if name == "" {
 			name = shortID(e.Object.ID)
 		}
-		facts = append(facts, logFact{Label: kind, Value: name, Only: only("object", e.Object.Kind+" "+e.Object.ID), Words: words.T("audit.only.object")})
+		facts = append(facts, logFact{Label: kind, Value: name, Address: pageOf(e, e.Object.ID), Only: only("object", e.Object.Kind+" "+e.Object.ID), Words: words.T("audit.only.object")})
+	}
+	if e.Object.Kind == "settings" {
+		facts = append(facts, logFact{Label: kindName(words, "settings"), Value: e.Object.Name, Address: settingsPath})
 	}
 	from := whence(words, e)
 	if len(from) > 0 && e.Address != "" {
@@ -262,6 +267,17 @@ func factsOf(words *i18n.Locale, e *audit.Entry) []logFact {
 	return facts
 }
 
+// objectPages are where the pages about things are, by their kind.
+var objectPages = map[string]func(id string) string{"user": userPath, "group": groupPath, "client": clientPath, "api": apiPath}
+
+// pageOf is the page about what has this id, if that is still there.
+func pageOf(e *audit.Entry, id string) string {
+	if path := objectPages[e.Here[id]]; path != nil {
+		return path(id)
+	}
+	return ""
+}
+
 // whence is where somebody did it, and on what.
 func whence(words *i18n.Locale, e *audit.Entry) (facts []logFact) {
 	if e.Address != "" {
@@ -274,21 +290,21 @@ func whence(words *i18n.Locale, e *audit.Entry) (facts []logFact) {
 }
 
 // shared is the range of addresses that providers give to several customers at once
-// (RFC 6598).
+// (RFC 6598), and that overlay networks such as Tailscale use within.
 var shared = netip.MustParsePrefix("100.64.0.0/10")
 
-// placeOf says what an address tells by itself: whether it is of this machine or of an
-// internal network.
+// placeOf says what an address tells by itself: whether it is of a network that nobody
+// outside can reach.
 func placeOf(words *i18n.Locale, address string) string {
 	a, err := netip.ParseAddr(address)
 	if err != nil {
 		return ""
 	}
 	switch a = a.Unmap(); {
-	case a.IsLoopback():
+	case a.IsLoopback(), a.IsPrivate(), a.IsLinkLocalUnicast():
 		return words.T("audit.address.local")
-	case a.IsPrivate(), a.IsLinkLocalUnicast(), shared.Contains(a):
-		return words.T("audit.address.internal")
+	case shared.Contains(a):
+		return words.T("audit.address.shared")
 	}
 	return ""
 }
@@ -326,7 +342,7 @@ func dataFacts(words *i18n.Locale, e *audit.Entry) (facts []logFact) {
 			continue
 		}
 		name, _ := fieldName(words, field)
-		value := valueOf(words, e.Data[field], e.Names)
+		value := valueOf(words, e.Data[field], e)
 		if s, ok := e.Data[field].(string); ok && field == "reason" && words.Has("audit.reason."+s) {
 			value = words.T("audit.reason." + s)
 		}
@@ -354,7 +370,7 @@ func changesOf(words *i18n.Locale, e *audit.Entry) (changes []logChange) {
 			continue
 		}
 		name, known := fieldName(words, field)
-		changes = append(changes, logChange{name, fieldValue(words, field, e.Before[field], e.Names), fieldValue(words, field, e.After[field], e.Names), known})
+		changes = append(changes, logChange{name, fieldValue(words, field, e.Before[field], e), fieldValue(words, field, e.After[field], e), known})
 	}
 	return changes
 }
@@ -383,15 +399,15 @@ const (
 )
 
 // fieldValue is the value of a field in words, with its unit.
-func fieldValue(words *i18n.Locale, field string, v any, names map[string]string) string {
+func fieldValue(words *i18n.Locale, field string, v any, e *audit.Entry) string {
 	if n, ok := v.(float64); ok && strings.HasSuffix(field, "_lifetime") {
 		return words.T("audit.seconds", "n", int64(n))
 	}
-	return valueOf(words, v, names)
+	return valueOf(words, v, e)
 }
 
 // valueOf is a value of a change in words.
-func valueOf(words *i18n.Locale, v any, names map[string]string) string {
+func valueOf(words *i18n.Locale, v any, e *audit.Entry) string {
 	switch v := v.(type) {
 	case nil:
 		return words.T("audit.nothing")
@@ -401,11 +417,11 @@ func valueOf(words *i18n.Locale, v any, names map[string]string) string {
 		}
 		return words.T("audit.no")
 	case string:
-		if name := names[v]; name != "" {
+		if name := e.Names[v]; name != "" {
 			return name
 		}
 		if at, err := time.Parse(time.RFC3339Nano, v); err == nil {
-			return words.DateTime(at.UTC())
+			return words.DateTime(at.In(e.At.Location()))
 		}
 		if v == "" {
 			return words.T("audit.nothing")
@@ -419,7 +435,7 @@ func valueOf(words *i18n.Locale, v any, names map[string]string) string {
 		}
 		list := make([]string, 0, len(v))
 		for _, one := range v {
-			list = append(list, valueOf(words, one, names))
+			list = append(list, valueOf(words, one, e))
 		}
 		return shorten(words, list, maxList)
 	}
@@ -456,15 +472,17 @@ func shorten(words *i18n.Locale, list []string, most int) string {
 	return strings.Join(list, comma)
 }
 
-// daysOf puts lines under the days on which they happened.
+// daysOf puts lines under the days on which they happened where the reader is, who is in
+// the zone of now.
 func daysOf(words *i18n.Locale, now time.Time, lines []logLine) (days []logDay) {
-	today := now.UTC().Truncate(24 * time.Hour)
+	day := func(t time.Time) string { return t.In(now.Location()).Format(time.DateOnly) }
+	today, yesterday := day(now), now.AddDate(0, 0, -1).Format(time.DateOnly)
 	for _, l := range lines {
-		title := words.Date(l.At)
-		switch l.At.UTC().Truncate(24 * time.Hour) {
+		title := words.Date(l.At.In(now.Location()))
+		switch day(l.At) {
 		case today:
 			title = words.T("audit.today")
-		case today.Add(-24 * time.Hour):
+		case yesterday:
 			title = words.T("audit.yesterday")
 		}
 		if n := len(days); n == 0 || days[n-1].Title != title {

@@ -1,11 +1,13 @@
 package web
 
 import (
+	"net/url"
 	"strings"
 	"testing"
 	"time"
 
 	"pocketid/internal/audit"
+	"pocketid/internal/directory"
 	"pocketid/internal/i18n"
 )
 
@@ -120,12 +122,37 @@ func TestChangesInWords(t *testing.T) {
 }
 
 func TestWhereAnAddressIs(t *testing.T) {
-	for address, want := range map[string]string{"127.0.0.1": "this machine", "::1": "this machine", "10.1.2.3": "internal network", "192.168.1.1": "internal network",
-		"::ffff:172.16.0.1": "internal network", "100.64.1.1": "internal network", "fd00::1": "internal network", "fe80::1": "internal network",
+	const local, shared = "Local network", "Shared network of a provider, or Tailscale"
+	for address, want := range map[string]string{"127.0.0.1": local, "::1": local, "10.1.2.3": local, "192.168.1.1": local, "172.31.255.255": local, "172.32.0.1": "",
+		"::ffff:172.16.0.1": local, "100.64.1.1": shared, "100.127.255.255": shared, "100.128.0.1": "", "fd00::1": local, "fe80::1": local,
 		"203.0.113.9": "", "2001:db8::1": "", "nonsense": ""} {
 		if got := placeOf(i18n.For("en"), address); got != want {
 			t.Errorf("%s is of %q, want %q", address, got, want)
 		}
+	}
+}
+
+// Days begin where the reader is, also on the day on which clocks are set.
+func TestDaysOfAZone(t *testing.T) {
+	berlin, _ := directory.Zone("Europe/Berlin")
+	now := time.Date(2026, 3, 29, 22, 30, 0, 0, time.UTC).In(berlin) // half past midnight, on the 30th
+	var lines []logLine
+	for _, ago := range []time.Duration{0, time.Hour, 23 * time.Hour, 24 * time.Hour} {
+		lines = append(lines, logLine{At: now.Add(-ago).UTC()})
+	}
+	var got []string
+	for _, d := range daysOf(i18n.For("en"), now, lines) {
+		got = append(got, d.Title+strings.Repeat("+", len(d.Lines)))
+	}
+	if strings.Join(got, "|") != "Today+|Yesterday++|28 March 2026+" {
+		t.Errorf("got %v", got)
+	}
+	if day, ok := dayOf("2026-03-30", berlin); !ok || !day.Equal(now.Add(-30*time.Minute)) {
+		t.Errorf("the 30th begins at %s", day)
+	}
+	f, _ := auditFilterOf(url.Values{"from": {"2026-03-29"}, "until": {"2026-03-29"}}, now)
+	if got := f.Until.Sub(f.From); got != 23*time.Hour {
+		t.Errorf("the day on which clocks are set has %s", got)
 	}
 }
 

@@ -12,6 +12,12 @@ customElements.define('theme-switch', class extends HTMLElement {
   }
 });
 
+// The zone in which the reader's clock runs, for the days and times of the log.
+const zone = Intl.DateTimeFormat().resolvedOptions().timeZone;
+if (/^[\w+/-]+$/.test(zone) && !document.cookie.split('; ').includes(`zone=${zone}`)) {
+  document.cookie = `zone=${zone};path=/;max-age=31536000;samesite=lax` + (location.protocol === 'https:' ? ';secure' : '');
+}
+
 // <toast-region class="toasts" role="status">. Server flashes are already inside; toast(text) adds one. Also shows the offline bar.
 const region = () => document.querySelector('toast-region');
 function toast(text, { stay = false } = {}) {
