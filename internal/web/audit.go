@@ -10,7 +10,6 @@ import (
 	"pocketid/internal/audit"
 	"pocketid/internal/directory"
 	"pocketid/internal/edge"
-	"pocketid/internal/i18n"
 )
 
 const (
@@ -115,7 +114,7 @@ var parts = []audit.Part{audit.Did, audit.Concerned}
 func (x *Web) auditLog(w http.ResponseWriter, r *http.Request) error {
 	words, query, now := x.words(r), r.URL.Query(), nowOf(r)
 	filter, form := auditFilterOf(query, now)
-	unclear, clear, err := x.meant(r, words, query)
+	unclear, clear, err := x.namesMeant(r, query)
 	if err != nil {
 		return err
 	}
@@ -155,9 +154,9 @@ func (x *Web) auditLog(w http.ResponseWriter, r *http.Request) error {
 // the kinds of that.
 var typed = []struct{ name, id, kind string }{{"who", "person", "user"}, {"which", "client", "client"}}
 
-// meant finds out whom typed names mean. When that is clear, it returns the address of the
+// namesMeant finds out whom typed names mean. When that is clear, it returns the address of the
 // page that says so by ids, which can be kept: names change.
-func (x *Web) meant(r *http.Request, words *i18n.Locale, query url.Values) (unclear []logUnclear, clear string, err error) {
+func (x *Web) namesMeant(r *http.Request, query url.Values) (unclear []logUnclear, clear string, err error) {
 	q, found := filtersOf(query), false
 	for _, f := range typed {
 		text := q.Get(f.name)

@@ -120,7 +120,10 @@ func dayOf(s string, zone *time.Location) (time.Time, bool) {
 
 // whatChoices are the events to choose from, family by family.
 func whatChoices(words *i18n.Locale, chosen string, families []audit.Family) (groups []logGroup) {
-	often := logGroup{Label: words.T("audit.what.often"), Choices: []logChoice{{string(audit.TurnedAway), words.T("audit.family.turned-away"), chosen == string(audit.TurnedAway)}}}
+	often := logGroup{Label: words.T("audit.what.often")}
+	for _, of := range families[0].Outcomes() {
+		often.Choices = append(often.Choices, logChoice{string(of), words.T("audit.family." + string(of)), string(of) == chosen})
+	}
 	if len(families) == len(audit.Families) {
 		often.Choices = append(often.Choices, logChoice{byOthers, words.T("audit.what.others"), chosen == byOthers})
 	}
@@ -128,9 +131,6 @@ func whatChoices(words *i18n.Locale, chosen string, families []audit.Family) (gr
 	for _, f := range families {
 		label := words.T("audit.family." + string(f))
 		g := logGroup{Label: label, Choices: []logChoice{{string(f), words.T("audit.family.all", "family", label), string(f) == chosen}}}
-		for _, of := range f.Outcomes() {
-			g.Choices = append(g.Choices, logChoice{string(of), words.T("audit.family." + string(of)), string(of) == chosen})
-		}
 		for _, n := range f.Names() {
 			g.Choices = append(g.Choices, logChoice{n.String(), words.T(eventKey(n) + ".title"), n.String() == chosen})
 		}
