@@ -13,6 +13,7 @@ import (
 
 	"pocketid/internal/audit"
 	"pocketid/internal/db"
+	"pocketid/internal/images"
 	"pocketid/internal/settings"
 )
 
@@ -251,7 +252,20 @@ func TestDeleteAndPurge(t *testing.T) {
 		g, err := b.AddGroup(t.Context(), root, GroupEdit{Name: "staff", FriendlyName: "Staff"})
 		must(t, err)
 		must(t, b.SetMembers(t.Context(), root, g.ID, []string{ada.ID}))
+		portrait := images.Picture{Type: "image/png", ETag: "seen", Data: []byte("PIXELS")}
+		_, err = b.SetPicture(t.Context(), root, ada.ID, portrait)
+		must(t, err)
+		shown := func() string {
+			p, err := b.Portrait(t.Context(), ada.ID)
+			if err != nil && !errors.Is(err, ErrNoUser) {
+				t.Fatal(err)
+			}
+			return p.Picture.ETag
+		}
 		must(t, b.Purge(t.Context(), ada.ID))
+		if shown() != "seen" {
+			t.Error("the picture of somebody who lives is gone")
+		}
 		if u, err := b.User(t.Context(), ada.ID); err != nil || u.FirstName != "Ada" {
 			t.Errorf("somebody who lives was purged: %+v, %v", u, err)
 		}
@@ -271,6 +285,9 @@ func TestDeleteAndPurge(t *testing.T) {
 			t.Errorf("the tombstone is %+v", u)
 		}
 		must(t, b.Purge(t.Context(), ada.ID))
+		if shown() != "" {
+			t.Error("somebody who is deleted is shown")
+		}
 		if u := read(); u.FirstName != "Ada" {
 			t.Error("it was purged too early")
 		}
@@ -279,7 +296,8 @@ func TestDeleteAndPurge(t *testing.T) {
 		if u := read(); u.FirstName != "" || len(u.Claims) != 0 || u.Username != "ada" || u.Email != "ada@example.org" || u.DeletedAt.IsZero() {
 			t.Errorf("what is left is %+v", u)
 		}
-		if n := b.count(`SELECT (SELECT count(*) FROM user_words WHERE user_id = $1) + (SELECT count(*) FROM user_group_members WHERE user_id = $1)`, ada.ID); n != 0 {
+		if n := b.count(`SELECT (SELECT count(*) FROM user_words WHERE user_id = $1) + (SELECT count(*) FROM user_group_members WHERE user_id = $1) +
+			(SELECT count(*) FROM images WHERE object_id = $1)`, ada.ID); n != 0 {
 			t.Errorf("%d rows are left", n)
 		}
 		if b.published("user.purged", ada.ID) != 1 || b.count(`SELECT count(*) FROM jobs WHERE kind = 'user.purge' AND body = $1`, ada.ID) != 1 {

@@ -71,9 +71,13 @@ func ReadJSON(r *http.Request, v any) error {
 	return nil
 }
 
-// readBody reads a body to its bound.
+// readBody reads a body to its bound, which leaves no room for files.
 func readBody(r *http.Request) ([]byte, error) {
-	bound := stateOf(r.Context()).maxBody
+	st := stateOf(r.Context())
+	bound := st.maxBody
+	if st.route != nil {
+		bound -= st.route.MaxFile
+	}
 	body, err := io.ReadAll(io.LimitReader(r.Body, bound+1))
 	if _, ok := errors.AsType[*http.MaxBytesError](err); ok || int64(len(body)) > bound {
 		return nil, errTooLarge

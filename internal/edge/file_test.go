@@ -99,6 +99,11 @@ func TestFormWithFiles(t *testing.T) { // threats 80
 			t.Errorf("got %d %v", w.Code, form)
 		}
 	})
+	t.Run("and those to their own bound", func(t *testing.T) {
+		if w := k.do("POST", "/up", "a="+strings.Repeat("x", MaxBody), "Content-Type", "application/x-www-form-urlencoded", "Cookie", "as=ada"); w.Code != 413 {
+			t.Errorf("got %d", w.Code)
+		}
+	})
 	t.Run("refuses what breaks off", func(t *testing.T) {
 		body, mediaType := sent(t, "picture:p.png", "PIXELS")
 		for _, b := range []string{body[:len(body)-20], "", "x"} {

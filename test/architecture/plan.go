@@ -64,7 +64,7 @@ var House = Plan{
 		"test/bench":             "app audit db directory jose oidc secret",
 		"test/browser":           "app apptest audit dbtest directory oidc",
 		"test/kill":              "app apptest audit dbtest directory oidc secret",
-		"test/protocol":          "app apptest audit dbtest directory edge fault jose oidc settings signin",
+		"test/protocol":          "app apptest audit dbtest directory edge fault images jose oidc settings signin",
 		"test/tally":             "",
 	},
 	Tests: map[string]string{

@@ -273,7 +273,7 @@ func Test_oidcc_registration_logo_uri(t *testing.T) { // threats 74, 78
 			s.t.Errorf("the logo is not to be seen on %s, or is fetched by the browser", page)
 		}
 		picture, err := png.Decode(strings.NewReader(a.Body))
-		if err != nil || a.Header.Get("Content-Type") != "image/png" || picture.Bounds().Dx() != 128 || picture.Bounds().Dy() != 64 {
+		if err != nil || a.Header.Get("Content-Type") != "image/png" || picture.Bounds().Dx() != 256 || picture.Bounds().Dy() != 128 {
 			s.t.Errorf("got %d %v: %v", a.Status, a.Header, err)
 		}
 		// What is no picture, or too much of one, is not shown.

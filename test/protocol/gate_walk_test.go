@@ -25,7 +25,9 @@ var asksNot = map[string]string{
 	"GET /api/oidc/end-session":  "signing out is refused to nobody, and the client learns nothing by it",
 	"POST /api/oidc/end-session": "as by GET",
 
-	"GET /api/oidc/clients/{id}/logo": "a picture of the application, and nothing about a person",
+	"GET /api/oidc/clients/{id}/logo":         "a picture of the application, and nothing about a person",
+	"GET /api/application-images/{name}":      "a picture of the house, and nothing about a person",
+	"GET /api/users/{id}/profile-picture.png": "the claim picture names it, and who fetches it says not who asks; an id cannot be guessed, and the picture is all that it tells",
 
 	"POST /api/oidc/par":                 "nobody is there yet: the person comes with the request that it keeps",
 	"POST /api/oidc/revoke":              "taking away is refused to nobody",
