@@ -8,6 +8,7 @@ import (
 	"sync/atomic"
 	"time"
 
+	"pocketid/internal/api"
 	"pocketid/internal/audit"
 	"pocketid/internal/db"
 	"pocketid/internal/directory"
@@ -35,6 +36,7 @@ type App struct {
 	OIDC      *oidc.Provider
 	Overview  *overview.Overview
 	Web       *web.Web // nil beside a server
+	API       *api.API // likewise
 
 	config   Config
 	log      *slog.Logger
@@ -163,6 +165,7 @@ func (a *App) serving(ctx context.Context) error {
 	if err != nil {
 		return fmt.Errorf("pages: %w", err)
 	}
+	a.API = api.New(api.Config{Directory: a.Directory, SignIn: a.SignIn, OIDC: a.OIDC, Version: a.config.Version})
 	server, err := edge.New(edge.Config{
 		PublicURL:     a.config.PublicURL,
 		TrustProxy:    a.config.TrustProxy,

@@ -10,7 +10,7 @@ import (
 // pages list their own, one file a page; the golden file of this package shows
 // all of them on one screen.
 func (a *App) Routes() []edge.Route {
-	return slices.Concat(a.health(), a.protocol(), a.Web.Routes())
+	return slices.Concat(a.health(), a.protocol(), a.Web.Routes(), a.API.Routes())
 }
 
 // health are the addresses for those who run the server.

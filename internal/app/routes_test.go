@@ -24,6 +24,9 @@ func TestRoutes(t *testing.T) {
 		if r.Limit != edge.LimitGeneral {
 			more = append(more, "limit "+r.Limit)
 		}
+		if r.Key != "" {
+			more = append(more, "key "+r.Key)
+		}
 		if r.CORS {
 			more = append(more, "any origin")
 		}

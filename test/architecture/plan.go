@@ -51,7 +51,8 @@ var House = Plan{
 		"oidc":      "audit db directory edge fault i18n images jobs jose outbound secret settings signin",
 		"overview":  "audit db directory edge jobs oidc signin",
 		"web":       "audit directory edge fault i18n images jobs oidc overview settings signin",
-		"app":       "audit db directory edge fault i18n images jobs jose oidc outbound overview secret settings signin web",
+		"api":       "audit directory edge fault i18n images jobs oidc settings signin",
+		"app":       "api audit db directory edge fault i18n images jobs jose oidc outbound overview secret settings signin web",
 
 		"dbtest":  "db secret",
 		"apptest": "app audit db dbtest directory jose oidc outbound secret",

@@ -37,6 +37,7 @@ type things struct {
 	api                                                       string // which client may use
 	token                                                     string // of registrations
 	document                                                  string // a client that is read from one
+	key                                                       string // of the API, which has ended
 	work                                                      string // on many accounts
 }
 
@@ -91,6 +92,9 @@ func thingsOf(t *testing.T, h *apptest.House, p *apptest.Person) (o things) {
 	}
 	o.waiting = waitingID(p.Open(o.client.Begin("prompt", "consent").URL()))
 	o.choosing = waitingID(p.Open(o.client.Begin("prompt", "select_account").URL()))
+	o.key = o.gone // any id will do
+	h.SQL(`INSERT INTO api_keys (id, user_id, name, name_key, hash, created_at, expires_at) VALUES ($1, $2, 'Terraform', 'terraform', $3, 1, 1)`,
+		o.key, p.ID, []byte(o.key))
 	rows := h.Rows()
 	o.passkey = idOf(rows["passkeys"], "user_id="+p.ID)
 	o.session = idOf(slices.DeleteFunc(slices.Clone(rows["sessions"]), func(row string) bool { return strings.Contains(row, "ended_at=9") }), "user_id="+p.ID)
@@ -119,6 +123,8 @@ func (c *clerk) address(path string) string {
 	}
 	id := ""
 	switch {
+	case strings.Contains(path, "/api-keys"):
+		id = o.key
 	case strings.HasPrefix(path, "/settings/account/passkeys"):
 		id = o.passkey
 	case strings.HasPrefix(path, "/settings/account/sessions"):

@@ -1,0 +1,132 @@
+// Package api is the REST API below /api: JSON for programs, one file a noun. It calls
+// the same verbs as the pages, so no rule is written twice; what is here is how a request
+// is read, what an answer looks like, and the codes that programs know faults by.
+package api
+
+import (
+	"net/http"
+	"slices"
+	"strings"
+	"time"
+
+	"pocketid/internal/audit"
+	"pocketid/internal/directory"
+	"pocketid/internal/edge"
+	"pocketid/internal/fault"
+	"pocketid/internal/oidc"
+	"pocketid/internal/signin"
+)
+
+// Config is what the API is built from.
+type Config struct {
+	Directory *directory.Directory
+	SignIn    *signin.SignIn
+	OIDC      *oidc.Provider
+	// Version is that of the program.
+	Version string
+}
+
+// API is all nouns.
+type API struct {
+	directory *directory.Directory
+	signin    *signin.SignIn
+	oidc      *oidc.Provider
+	version   string
+}
+
+// New makes the API.
+func New(c Config) *API {
+	return &API{directory: c.Directory, signin: c.SignIn, oidc: c.OIDC, version: c.Version}
+}
+
+// Routes are the addresses of the API, a few lines in the file of each noun.
+func (a *API) Routes() []edge.Route {
+	return slices.Concat(a.keyRoutes(), a.userRoutes(), a.groupRoutes(), []edge.Route{
+		mine("GET /api/version/current", edge.AnyKey, a.current),
+	})
+}
+
+func (a *API) current(w http.ResponseWriter, r *http.Request) error {
+	return edge.WriteJSON(w, http.StatusOK, map[string]string{"currentVersion": a.version})
+}
+
+// mine is a route for everybody who is known, by a session or by a key with a scope.
+func mine(pattern, scope string, h edge.Handler) edge.Route {
+	return edge.Route{Pattern: pattern, Access: edge.SignedIn, Surface: edge.Problem, Key: scope, Handler: public(h)}
+}
+
+// admins is a route for administrators, by a session or by a key with a scope.
+func admins(pattern, scope string, h edge.Handler) edge.Route {
+	return edge.Route{Pattern: pattern, Access: edge.Admin, Surface: edge.Problem, Key: scope, Handler: public(h)}
+}
+
+// What programs know faults by, where our own code says more than theirs.
+var (
+	errValidation = fault.New(fault.Invalid, "validation_failed")
+	errInUse      = fault.New(fault.Conflict, "already_in_use")
+	errNotFound   = fault.New(fault.NotFound, "not_found")
+	errProof      = fault.New(fault.Unauthenticated, "reauthentication_required")
+)
+
+// known are codes that programs know as they are, though they name a field.
+var known = []string{"invalid_api_key_expiration", "invalid_request_body", "reserved_claim"}
+
+// properties are what is in use, in the words that programs show.
+var properties = map[string]string{"username_taken": "Username", "email_taken": "Email", "user_id_taken": "Id", "group_name_taken": "Name"}
+
+// public gives the faults of h the codes that programs know.
+func public(h edge.Handler) edge.Handler {
+	return func(w http.ResponseWriter, r *http.Request) error {
+		err := h(w, r)
+		if err == nil {
+			return nil
+		}
+		f := fault.Of(err)
+		if f.Kind == fault.Internal {
+			return err
+		}
+		f = f.At(camel(f.Field))
+		switch property := properties[f.Code]; {
+		case property != "":
+			return errInUse.With("property", property).For(f)
+		case f.Code == directory.ErrNoGroup.Code:
+			return errNotFound.With("resource", "User group").For(f)
+		case f.Code == signin.ErrStepUp.Code:
+			return errProof.For(f)
+		case f.Kind == fault.Invalid && f.Field != "" && !slices.Contains(known, f.Code):
+			return errValidation.For(f)
+		}
+		return f
+	}
+}
+
+// camel is the name of a field as JSON has it.
+func camel(field string) string {
+	words := strings.Split(field, "_")
+	for i, w := range words {
+		if i > 0 && w != "" {
+			words[i] = strings.ToUpper(w[:1]) + w[1:]
+		}
+	}
+	return strings.Join(words, "")
+}
+
+// actor is who acts, for the verbs.
+func actor(r *http.Request) audit.Actor { return audit.From(r.Context()) }
+
+// maybe is null where there is no text.
+func maybe(s string) *string {
+	if s == "" {
+		return nil
+	}
+	return &s
+}
+
+// instant is null where there is no time.
+func instant(t time.Time) *time.Time {
+	if t.IsZero() {
+		return nil
+	}
+	t = t.UTC()
+	return &t
+}

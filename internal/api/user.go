@@ -1,0 +1,174 @@
+package api
+
+import (
+	"encoding/json"
+	"maps"
+	"net/http"
+	"slices"
+	"time"
+
+	"pocketid/internal/directory"
+	"pocketid/internal/edge"
+)
+
+func (a *API) userRoutes() []edge.Route {
+	return []edge.Route{
+		admins("GET /api/users", "users:read", a.users),
+		admins("POST /api/users", "users:write", a.userAdd),
+		mine("GET /api/users/me", "account:read", a.me),
+		admins("GET /api/users/{id}", "users:read", a.user),
+		admins("DELETE /api/users/{id}", "users:write", a.userDelete),
+		admins("GET /api/users/{id}/groups", "users:read", a.userGroups),
+		admins("PUT /api/users/{id}/user-groups", "users:write", a.userGroupsSet),
+	}
+}
+
+// A claim is what is said of somebody beside the standard claims.
+type claim struct {
+	Key   string `json:"key"`
+	Value string `json:"value"`
+}
+
+// claimsOf are claims by name. A value that is no text is written as JSON.
+func claimsOf(m map[string]any) []claim {
+	list := []claim{}
+	for _, name := range slices.Sorted(maps.Keys(m)) {
+		value, ok := m[name].(string)
+		if !ok {
+			b, _ := json.Marshal(m[name]) // it came from JSON
+			value = string(b)
+		}
+		list = append(list, claim{name, value})
+	}
+	return list
+}
+
+// A user is an account as programs know it.
+type user struct {
+	ID            string    `json:"id"`
+	Username      string    `json:"username"`
+	Email         *string   `json:"email"`
+	EmailVerified bool      `json:"emailVerified"`
+	FirstName     string    `json:"firstName"`
+	LastName      *string   `json:"lastName"`
+	DisplayName   string    `json:"displayName"`
+	Admin         bool      `json:"isAdmin"`
+	Locale        *string   `json:"locale"`
+	Claims        []claim   `json:"customClaims"`
+	Groups        []group   `json:"userGroups"`
+	LDAPID        *string   `json:"ldapId"`
+	Disabled      bool      `json:"disabled"`
+	CreatedAt     time.Time `json:"createdAt"`
+}
+
+func userOf(u *directory.User, groups []directory.Group) user {
+	out := user{ID: u.ID, Username: u.Username, Email: maybe(u.Email), EmailVerified: u.EmailVerified, FirstName: u.FirstName, LastName: maybe(u.LastName),
+		DisplayName: u.DisplayName, Admin: u.Admin, Locale: maybe(u.Locale), Claims: claimsOf(u.Claims), Groups: []group{}, LDAPID: maybe(u.LDAPID),
+		Disabled: !u.DisabledAt.IsZero(), CreatedAt: u.CreatedAt}
+	for i := range groups {
+		out.Groups = append(out.Groups, groupOf(&groups[i]))
+	}
+	return out
+}
+
+var userColumns = columns{
+	sortable:   []string{"username", "email", "emailVerified", "firstName", "lastName", "displayName", "isAdmin", "disabled", "createdAt"},
+	filterable: []string{"emailVerified", "isAdmin", "disabled"},
+}
+
+func (a *API) users(w http.ResponseWriter, r *http.Request) error {
+	q := queryOf(r, userColumns)
+	list, total, err := a.directory.QueryUsers(r.Context(), actor(r), q)
+	if err != nil {
+		return err
+	}
+	var data []user
+	for i := range list {
+		data = append(data, userOf(&list[i].User, list[i].Groups))
+	}
+	return writePage(w, q, data, total)
+}
+
+func (a *API) me(w http.ResponseWriter, r *http.Request) error {
+	return a.showUser(w, r, http.StatusOK, actor(r).UserID)
+}
+
+func (a *API) user(w http.ResponseWriter, r *http.Request) error {
+	return a.showUser(w, r, http.StatusOK, r.PathValue("id"))
+}
+
+func (a *API) showUser(w http.ResponseWriter, r *http.Request, status int, id string) error {
+	u, err := a.directory.User(r.Context(), id)
+	if err != nil {
+		return err
+	}
+	groups, err := a.directory.Groups(r.Context(), id)
+	if err != nil {
+		return err
+	}
+	return edge.WriteJSON(w, status, userOf(&u, groups))
+}
+
+// userIn is what a program says of an account.
+type userIn struct {
+	ID            string   `json:"id"`
+	Username      string   `json:"username"`
+	Email         string   `json:"email"`
+	EmailVerified bool     `json:"emailVerified"`
+	FirstName     string   `json:"firstName"`
+	LastName      string   `json:"lastName"`
+	DisplayName   string   `json:"displayName"`
+	Admin         bool     `json:"isAdmin"`
+	Locale        string   `json:"locale"`
+	Disabled      bool     `json:"disabled"`
+	Groups        []string `json:"userGroupIds"`
+}
+
+func (a *API) userAdd(w http.ResponseWriter, r *http.Request) error {
+	var in userIn
+	if err := edge.ReadJSON(r, &in); err != nil {
+		return err
+	}
+	u, err := a.directory.AddUserAs(r.Context(), actor(r), directory.NewUser{ID: in.ID, Username: in.Username, Email: in.Email, EmailVerified: in.EmailVerified,
+		FirstName: in.FirstName, LastName: in.LastName, DisplayName: in.DisplayName, Admin: in.Admin, Locale: in.Locale, Disabled: in.Disabled, Groups: in.Groups})
+	if err != nil {
+		return err
+	}
+	return a.showUser(w, r, http.StatusCreated, u.ID)
+}
+
+func (a *API) userDelete(w http.ResponseWriter, r *http.Request) error {
+	if err := a.directory.Delete(r.Context(), actor(r), r.PathValue("id")); err != nil {
+		return err
+	}
+	w.WriteHeader(http.StatusNoContent)
+	return nil
+}
+
+func (a *API) userGroups(w http.ResponseWriter, r *http.Request) error {
+	if _, err := a.directory.User(r.Context(), r.PathValue("id")); err != nil {
+		return err
+	}
+	groups, err := a.directory.Groups(r.Context(), r.PathValue("id"))
+	if err != nil {
+		return err
+	}
+	list := []group{}
+	for i := range groups {
+		list = append(list, groupOf(&groups[i]))
+	}
+	return edge.WriteJSON(w, http.StatusOK, list)
+}
+
+func (a *API) userGroupsSet(w http.ResponseWriter, r *http.Request) error {
+	var in struct {
+		Groups []string `json:"userGroupIds"`
+	}
+	if err := edge.ReadJSON(r, &in); err != nil {
+		return err
+	}
+	if err := a.directory.SetGroups(r.Context(), actor(r), r.PathValue("id"), in.Groups); err != nil {
+		return err
+	}
+	return a.showUser(w, r, http.StatusOK, r.PathValue("id"))
+}

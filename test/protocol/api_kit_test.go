@@ -1,0 +1,92 @@
+package protocol
+
+import (
+	"encoding/json"
+	"net/http"
+	"slices"
+	"testing"
+	"time"
+
+	"pocketid/internal/apptest"
+)
+
+// A caller asks the API: by a session, by a key, or as nobody.
+type caller struct {
+	t       *testing.T
+	program *apptest.Program
+	headers []string
+}
+
+// ask sends JSON, or nothing.
+func (c caller) ask(method, path string, body any, headers ...string) *apptest.Answer {
+	c.t.Helper()
+	text := ""
+	if body != nil {
+		b, err := json.Marshal(body)
+		if err != nil {
+			c.t.Fatal(err)
+		}
+		text = string(b)
+		headers = append(headers, "Content-Type", "application/json")
+	}
+	return c.program.Ask(method, path, text, slices.Concat(c.headers, headers)...)
+}
+
+func nobody(t *testing.T, h *apptest.House) caller { return caller{t, h.Program(), nil} }
+
+// bySession asks as the browser of p does.
+func bySession(t *testing.T, h *apptest.House, p *apptest.Person) caller {
+	return caller{t, h.Program(), []string{"Cookie", "__Host-session=" + p.Cookie("session") + "; __Host-browser=" + p.Cookie("browser")}}
+}
+
+func byKey(t *testing.T, h *apptest.House, key string) caller {
+	return caller{t, h.Program(), []string{"X-API-Key", key}}
+}
+
+// keyOf makes a key of p, who is signed in, and answers its id and its text.
+func keyOf(t *testing.T, h *apptest.House, p *apptest.Person, scopes ...string) (id, text string) {
+	t.Helper()
+	if _, code := p.Prove("/login/again", "/settings/account/api-keys/new"); code != "" {
+		t.Fatal(code)
+	}
+	a := bySession(t, h, p).ask(http.MethodPost, "/api/api-keys", map[string]any{"name": "Terraform", "expiresAt": time.Now().Add(24 * time.Hour), "scopes": scopes})
+	if a.Status != http.StatusCreated {
+		t.Fatalf("no key: %d %s", a.Status, a.Body)
+	}
+	made := a.JSON()
+	return made["apiKey"].(map[string]any)["id"].(string), made["token"].(string)
+}
+
+// faulty wants a fault with its members.
+func faulty(t *testing.T, name string, a *apptest.Answer, status int, code string) {
+	t.Helper()
+	body := a.JSON()
+	if a.Status != status || body["code"] != code {
+		t.Errorf("%s: %d %v, want %d %s", name, a.Status, body["code"], status, code)
+	}
+	for _, member := range []string{"error", "details", "request_id", "type", "title", "status", "detail"} {
+		if _, ok := body[member]; !ok {
+			t.Errorf("%s: the fault has no %s: %s", name, member, a.Body)
+		}
+	}
+}
+
+// membersOf are the names of an object, sorted; of a list, those of its first.
+func membersOf(t *testing.T, name string, v any) (names []string) {
+	t.Helper()
+	if list, ok := v.([]any); ok {
+		if len(list) == 0 {
+			t.Fatalf("%s: an empty list", name)
+		}
+		v = list[0]
+	}
+	object, ok := v.(map[string]any)
+	if !ok {
+		t.Fatalf("%s: %T is no object", name, v)
+	}
+	for n := range object {
+		names = append(names, n)
+	}
+	slices.Sort(names)
+	return names
+}
