@@ -86,6 +86,7 @@ func Open(t testing.TB, dsn string, settings ...string) *House {
 	t.Cleanup(func() {
 		stop()
 		working.Wait()
+		h.recorded(t)
 		if err := a.Close(); err != nil {
 			t.Error(err)
 		}

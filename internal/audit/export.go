@@ -75,10 +75,10 @@ func (f Filter) noted() map[string]any {
 		m["by_others"] = true
 	}
 	if !f.From.IsZero() {
-		m["from"] = f.From
+		m["earliest"] = f.From
 	}
 	if !f.Until.IsZero() {
-		m["until"] = f.Until
+		m["latest"] = f.Until
 	}
 	return m
 }

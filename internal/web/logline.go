@@ -384,6 +384,8 @@ func empty(v any) bool {
 		return !v
 	case string:
 		return v == ""
+	case float64:
+		return v == 0
 	case []any:
 		return len(v) == 0
 	case map[string]any:
@@ -439,9 +441,9 @@ func valueOf(words *i18n.Locale, v any, e *audit.Entry) string {
 		}
 		return shorten(words, list, maxList)
 	}
-	if m, ok := v.(map[string]any); ok { // an address of a client
-		if uri, ok := m["URI"].(string); ok && len(m) == 2 {
-			if m["Pattern"] == true {
+	if m, ok := v.(map[string]any); ok {
+		if uri, pattern, ok := addressOf(m); ok {
+			if pattern {
 				return words.T("audit.pattern", "uri", clip(uri))
 			}
 			return clip(uri)
@@ -452,6 +454,22 @@ func valueOf(words *i18n.Locale, v any, e *audit.Entry) string {
 		return words.T("audit.nothing")
 	}
 	return clip(string(b))
+}
+
+// addressOf is an address of a client as entries hold it, those of former versions too, and
+// whether it is a pattern.
+func addressOf(m map[string]any) (uri string, pattern, ok bool) {
+	for name, v := range m {
+		switch strings.ToLower(name) {
+		case "uri":
+			uri, ok = v.(string)
+		case "pattern":
+			pattern = v == true
+		default:
+			return "", false, false
+		}
+	}
+	return uri, pattern, ok
 }
 
 // clip keeps a page from one value that fills it.

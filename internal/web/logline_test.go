@@ -103,6 +103,8 @@ func TestChangesInWords(t *testing.T) {
 		{"cuts what are many", audit.Members{"groups": "a"}, audit.Members{"groups": many}, []logChange{{"Groups", "a", strings.Repeat("y, ", 20) + "and 80 more", true}}},
 		{"shows addresses as they are written", nil, audit.Members{"redirect_uris": []any{map[string]any{"URI": "https://a", "Pattern": false}, map[string]any{"URI": "https://*.b", "Pattern": true}}},
 			[]logChange{{"Redirect URIs", "nothing", "https://a, https://*.b (pattern)", true}}},
+		{"shows addresses as they are written by this version", nil, audit.Members{"redirect_uris": []any{map[string]any{"uri": "https://a"}, map[string]any{"uri": "https://*.b", "pattern": true}}, "default_max_age": 0.0},
+			[]logChange{{"Redirect URIs", "nothing", "https://a, https://*.b (pattern)", true}}},
 		{"tells how long", audit.Members{"access_token_lifetime": 3600.0}, audit.Members{"access_token_lifetime": 10_000_000.0},
 			[]logChange{{"Lifetime of access tokens", "3,600 seconds", "10,000,000 seconds", true}}},
 		{"shows what has parts as it is", audit.Members{"claims": map[string]any{}}, audit.Members{"claims": map[string]any{"a": 1.0}}, []logChange{{"Claims", "nothing", `{"a":1}`, true}}},

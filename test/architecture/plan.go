@@ -55,7 +55,7 @@ var House = Plan{
 		"app":       "api audit db directory edge fault i18n images jobs jose oidc outbound overview secret settings signin web",
 
 		"dbtest":  "db secret",
-		"apptest": "app audit db dbtest directory jose oidc outbound secret",
+		"apptest": "app audit db dbtest directory i18n jose oidc outbound secret",
 
 		"cmd/pocket-id":          "app audit directory jose oidc",
 		"examples/device":        "",

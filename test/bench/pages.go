@@ -24,6 +24,9 @@ var lists = []struct{ name, path, promised string }{
 	{"audit log, newest", "/settings/audit-log/global", "within 2 times"},
 	{"audit log, 20 pages back", "", "within 2 times"},
 	{"audit log, only passkeys", "/settings/audit-log/global?event=passkeys", "within 2 times"},
+	{"audit log, one person", "/settings/audit-log/global?person=00000000-0000-4000-8000-000000000007", "within 2 times"},
+	{"audit log, three filters", "/settings/audit-log/global?person=00000000-0000-4000-8000-000000000007&event=signed-in&address=192.0.2.99", "within 2 times"},
+	{"audit log, search for a name", "/settings/audit-log/global?q=lov", "within 2 times"},
 }
 
 // pages compares lists in a small house and in one with many people and a long log.

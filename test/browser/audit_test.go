@@ -1,12 +1,15 @@
 package browser
 
 import (
+	"context"
 	"fmt"
 	"slices"
 	"strings"
 	"testing"
 
+	"github.com/chromedp/cdproto/emulation"
 	"github.com/chromedp/chromedp"
+	"github.com/chromedp/chromedp/kb"
 )
 
 const (
@@ -82,7 +85,7 @@ func TestAuditLog(t *testing.T) {
 		if got := p.value(`document.querySelector(".log li:nth-child(2) table.changes tbody").innerText.replace(/\s+/g, " ").trim()`); got != "Name Grafana Grafana Labs" {
 			t.Errorf("the change is told as %q", got)
 		}
-		if got := p.value(`document.querySelector(".log li:nth-child(2) dl").innerText`); !strings.Contains(got, "127.0.0.1") || !strings.Contains(got, "this machine") || !strings.Contains(got, "Chrome on Linux") {
+		if got := p.value(`document.querySelector(".log li:nth-child(2) dl").innerText`); !strings.Contains(got, "127.0.0.1") || !strings.Contains(got, "Local network") || !strings.Contains(got, "Chrome on Linux") {
 			t.Errorf("where it was done is told as %q", got)
 		}
 		p.follow(".log li:nth-child(2) p a")
@@ -128,6 +131,37 @@ func TestAuditLog(t *testing.T) {
 		p.text("Nothing matches")
 		p.filter("#from", "2021-01-01")
 		p.text("“From” lies after “Until”")
+
+		// A name is offered while it is typed, and means somebody for good when it is picked.
+		p.open(auditPath)
+		p.click("details.filters summary")
+		p.fill("#which", "graf")
+		p.see("#which-names li")
+		p.press(kb.ArrowDown)
+		p.see(`#which[aria-activedescendant="which-names-0"]`)
+		p.value(`document.documentElement.dataset.old = "1"`)
+		p.press("\r")
+		p.until(`!document.documentElement.dataset.old && document.readyState === "complete"`)
+		p.shows("ada changed the client Grafana Labs", "ada made the client Grafana")
+		p.text("Grafana Labs")
+
+		// Without a pick the server finds out whom a name means.
+		p.open(auditPath)
+		p.click("details.filters summary")
+		p.filter("#who", "ADA", "#part", "did", "#event", "people")
+		p.at(auditPath + "?event=people&part=did&person=")
+		p.shows("ada made the account ada")
+		p.open(auditPath + "?who=nobody+at+all")
+		p.text("No name begins with “nobody at all”")
+
+		// An entry leads to what it is about, and that back to its history.
+		p.open(auditPath + "?event=client.edited")
+		p.click(".log summary")
+		p.follow(`.log dd > a[href^="/settings/admin/oidc-clients/"]`)
+		p.follow(`.head a[href^="` + auditPath + `?client="]`)
+		p.shows("ada changed the client Grafana Labs", "ada made the client Grafana")
+		p.open(auditPath + "?event=others")
+		p.see("button[data-print]:not([hidden])")
 
 		// Files hold what the filters let pass.
 		p.open(auditPath + "?event=client.created")
@@ -232,6 +266,18 @@ func TestAuditPages(t *testing.T) {
 		p.look("audit-entry")
 		p.open(auditPath + "?q=argo&when=7&until=2020-01-01&way=api&person=nobody")
 		p.look("audit-none")
+		p.do(chromedp.Func(func(ctx context.Context, _ *chromedp.Target) error {
+			_, err := chromedp.Call(ctx, emulation.SetEmulatedMedia, emulation.SetEmulatedMediaParams{Media: "print"})
+			return err
+		}))
+		p.open(auditPath)
+		if got := p.value(`[...document.querySelectorAll(".band, .side, form.tools, .head .btn")].filter(x => x.checkVisibility()).map(x => x.className).join()`); got != "" {
+			t.Errorf("on paper there are %s", got)
+		}
+		if got := p.value(`[...document.querySelectorAll(".log dl")].filter(x => !x.checkVisibility()).length + ""`); got != "0" {
+			t.Errorf("on paper %s entries hide what is known of them", got)
+		}
+		p.shot("audit-print")
 		p.quiet()
 	})
 }

@@ -208,3 +208,134 @@ func TestOwnActivity(t *testing.T) {
 		}
 	})
 }
+
+// Names are offered while they are typed, to administrators, at most eight of them; a page
+// whose filter is a name leads to the one that says it by the id.
+func TestNamesOfTheLog(t *testing.T) {
+	apptest.Both(t, func(t *testing.T, h *apptest.House) {
+		boss := h.SetUp()
+		ada := h.User("ada")
+		ada.SignIn()
+		for i := range 10 {
+			h.User("many" + string(rune('a'+i)))
+		}
+		names := func(query string) (found []struct{ ID, Name string }) {
+			t.Helper()
+			page := boss.Open(auditPath + "/names?" + query)
+			var answer struct{ Names []struct{ ID, Name string } }
+			if err := json.Unmarshal([]byte(page.Body), &answer); err != nil || page.Status != http.StatusOK || answer.Names == nil {
+				t.Fatalf("%s: %s", query, page)
+			}
+			return answer.Names
+		}
+		if got := names("kind=user&q=AD"); len(got) < 1 || got[0].ID == "" {
+			t.Errorf("AD means %v", got)
+		}
+		if got := names("kind=user&q=many"); len(got) != 8 {
+			t.Errorf("many means %d people", len(got))
+		}
+		for _, query := range []string{"", "kind=user", "kind=session&q=a", "kind=client&q=ada", "kind=user&q=%25", "kind=user&q=" + strings.Repeat("a", 3000)} {
+			if got := names(query); len(got) != 0 {
+				t.Errorf("%.40s means %v", query, got)
+			}
+		}
+		for _, who := range []*apptest.Person{ada, h.Stranger("nobody")} {
+			if page := who.Open(auditPath + "/names?kind=user&q=ada"); page.Status == http.StatusOK && page.URL.Path != "/login" || strings.Contains(page.Body, ada.ID) {
+				t.Errorf("names are told to %s", page)
+			}
+		}
+		if page := boss.Open(auditPath + "?who=Ada&at=x&event=people"); page.URL.RawQuery != "event=people&person="+ada.ID {
+			t.Errorf("a clear name leads to %s", page.URL)
+		}
+		page := boss.Open(auditPath + "?who=many&way=page")
+		if links := matches(t, page, `href="`+auditPath+`\?(person=[^"]*)"`); page.Status != http.StatusOK || len(links) != 8 || strings.Contains(page.Body, "<summary><span") {
+			t.Errorf("a name that several have leads to %v", links)
+		}
+		if page := boss.Open(auditPath + "/export?who=many"); page.URL.Path != auditPath {
+			t.Errorf("a file of a name that several have is %s", page)
+		}
+	})
+}
+
+// A page of the log takes the same statements whatever it shows: who is there, the
+// settings, the rows, how many there are, and their names.
+func TestStatementsOfTheLog(t *testing.T) {
+	apptest.Both(t, func(t *testing.T, h *apptest.House) {
+		boss := h.SetUp()
+		shop := h.Client("shop")
+		for _, name := range []string{"ada", "eve", "joe"} {
+			u := h.User(name)
+			u.SignIn()
+			shop.Authorize(u)
+		}
+		cost := func(query string) int64 {
+			t.Helper()
+			h.Settle()
+			begin := h.App.DB.Statements()
+			if page := boss.Open(auditPath + query); page.Status != http.StatusOK {
+				t.Fatalf("%s: %s", query, page)
+			}
+			return h.App.DB.Statements() - begin
+		}
+		cost("")
+		plain := cost("")
+		for query, more := range map[string]int64{"?event=apps": 0, "?event=others": 0, "?person=" + boss.ID: 1, "?client=" + shop.ID: 1, "?q=ada": 1,
+			"?person=" + boss.ID + "&client=" + shop.ID + "&event=people&way=page&when=7": 2, "?address=192.0.2.99&q=shop&event=clients": 2} {
+			if got := cost(query); got > plain+more {
+				t.Errorf("%s takes %d statements, %d more than without filters", query, got, got-plain)
+			}
+		}
+		if plain > 9 {
+			t.Errorf("the log takes %d statements", plain)
+		}
+	})
+}
+
+// Who is turned away from an application is in the log, with the reason that the
+// application is not told, and the log is bounded however often it is tried.
+func TestTurnedAwayIsInTheLog(t *testing.T) {
+	apptest.Both(t, func(t *testing.T, h *apptest.House) {
+		boss := h.SetUp()
+		ada, shop := h.User("ada"), h.Client("shop")
+		ada.SignIn()
+		h.SQL(`UPDATE clients SET group_restricted = TRUE WHERE id = $1`, shop.ID)
+		for range 40 {
+			if page := shop.Begin().By(ada); page.Answer().Get("error") != "access_denied" {
+				t.Fatalf("the gate lets ada pass: %s", page)
+			}
+		}
+		page := boss.Open(auditPath + "?event=turned-away&client=" + shop.ID)
+		if !strings.Contains(page.Body, "was turned away from <b>shop</b>") || !strings.Contains(page.Body, "In no group that may use it") {
+			t.Errorf("the log has %s", page.Body)
+		}
+		if own := ada.Open(activityPath + "?event=turned-away"); !strings.Contains(own.Body, "A sign-in to <b>shop</b> was turned away") {
+			t.Errorf("ada sees %s", own.Body)
+		}
+		page = boss.Open(auditPath + "/export?format=jsonl&event=client.refused")
+		if n := strings.Count(page.Body, "\n"); n != 30 {
+			t.Errorf("40 refusals are %d entries, want 30", n)
+		}
+	})
+}
+
+// What an entry is about is led to while it is there, and days are those of the reader.
+func TestEntriesLeadToWhatTheyAreAbout(t *testing.T) {
+	apptest.SQLite(t, func(t *testing.T, h *apptest.House) {
+		boss := h.SetUp()
+		if page := boss.Submit(clientsPath+"/new", clientForm("id", "", "draft", "shop", "name", "shop")); page.Status != http.StatusOK {
+			t.Fatalf("make a client: %s", page)
+		}
+		page := boss.Open(auditPath + "?event=client.created")
+		links := matches(t, page, `<dd><a href="(`+clientsPath+`/[^"]+)"`)
+		if len(links) != 1 || boss.Open(links[0]).Status != http.StatusOK {
+			t.Fatalf("the client is at %v", links)
+		}
+		if page := boss.Submit(links[0]+"/delete", url.Values{"name": {"shop"}}); page.Status != http.StatusOK {
+			t.Fatalf("delete it: %s", page)
+		}
+		page = boss.Open(auditPath + "?event=client.created")
+		if strings.Contains(page.Body, `<dd><a href="`+clientsPath) || !strings.Contains(page.Body, "Times are UTC.") {
+			t.Errorf("the client that is gone is led to: %s", page.Body)
+		}
+	})
+}

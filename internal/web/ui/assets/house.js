@@ -1,22 +1,18 @@
 // @ts-check
 // The elements of every page inside: theme, toasts, dialogs, copying, tabs. One module, so that a page stays within its requests.
 
+// keep sets a cookie for a year. The zone in which the reader's clock runs is for the days and times of the log.
+const keep = (name, v) => { document.cookie = `${name}=${v};path=/;max-age=31536000;samesite=lax` + (location.protocol === 'https:' ? ';secure' : ''); };
+const zone = Intl.DateTimeFormat().resolvedOptions().timeZone; if (/^[\w+/-]+$/.test(zone) && !document.cookie.split('; ').includes(`zone=${zone}`)) keep('zone', zone);
 // <theme-switch>: radios named "theme" (auto | light | dark). The server sets data-theme from the cookie, so nothing flashes.
 customElements.define('theme-switch', class extends HTMLElement {
   connectedCallback() {
     this.addEventListener('change', e => {
       const v = e.target.value, root = document.documentElement;
-      v === 'auto' ? delete root.dataset.theme : root.dataset.theme = v;
-      document.cookie = `theme=${v};path=/;max-age=31536000;samesite=lax` + (location.protocol === 'https:' ? ';secure' : '');
+      v === 'auto' ? delete root.dataset.theme : root.dataset.theme = v; keep('theme', v);
     });
   }
 });
-
-// The zone in which the reader's clock runs, for the days and times of the log.
-const zone = Intl.DateTimeFormat().resolvedOptions().timeZone;
-if (/^[\w+/-]+$/.test(zone) && !document.cookie.split('; ').includes(`zone=${zone}`)) {
-  document.cookie = `zone=${zone};path=/;max-age=31536000;samesite=lax` + (location.protocol === 'https:' ? ';secure' : '');
-}
 
 // <toast-region class="toasts" role="status">. Server flashes are already inside; toast(text) adds one. Also shows the offline bar.
 const region = () => document.querySelector('toast-region');
