@@ -3,6 +3,7 @@ package db
 import (
 	"context"
 	"path/filepath"
+	"strings"
 )
 
 // An About says what database this is.
@@ -21,6 +22,7 @@ func (d *DB) About(ctx context.Context) (About, error) {
 		q = `SELECT current_setting('server_version'), pg_database_size(current_database())`
 	}
 	err := d.Read(ctx, func(tx *Tx) error { return tx.One([]any{&a.Version, &a.Size}, q) })
+	a.Version, _, _ = strings.Cut(a.Version, " ") // some say who built them
 	return a, err
 }
 

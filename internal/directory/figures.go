@@ -23,3 +23,11 @@ func CountSeen(tx *db.Tx, since time.Time) (n int, err error) {
 		WHERE deleted_at IS NULL AND kind = 'person' AND COALESCE(last_sign_in_at, 0) >= $1 LIMIT `+strconv.Itoa(MaxCount)+`) AS counted`, since.UnixMicro())
 	return n, err
 }
+
+// CountSingle counts the people who may come in with one passkey only, up to MaxCount. It
+// is a part.
+func CountSingle(tx *db.Tx) (n int, err error) {
+	err = tx.One([]any{&n}, `SELECT count(*) FROM (SELECT 1 FROM users u WHERE `+mayComeIn+` AND u.passkeys = 1 LIMIT `+strconv.Itoa(MaxCount)+`) AS counted`,
+		tx.Now().UnixMicro())
+	return n, err
+}

@@ -71,9 +71,8 @@ func (o *Overview) Counts(ctx context.Context, by audit.Actor) (c Counts, err er
 type Figures struct {
 	// Active are the people who came in during the last seven days, Everybody those who may.
 	Active, Everybody int
-	// Single are the accounts with one passkey only; SingleMore says that there may be more.
-	Single     int
-	SingleMore bool
+	// Single are the people with one passkey only.
+	Single int
 }
 
 // Figures counts, each up to MaxCount.
@@ -88,7 +87,7 @@ func (o *Overview) Figures(ctx context.Context, by audit.Actor) (f Figures, err 
 		if f.Everybody, err = directory.CountActive(tx); err != nil {
 			return err
 		}
-		f.Single, f.SingleMore, err = signin.CountSingle(tx)
+		f.Single, err = directory.CountSingle(tx)
 		return err
 	})
 	return f, err

@@ -92,10 +92,7 @@ func (x *Web) glance(w http.ResponseWriter, r *http.Request) error {
 	p.Today = figure{words.Number(int64(today.In)), logOf(audit.SignedIn, today.At)}
 	p.Active = figure{countOf(words, figures.Active), usersPath + "?sort=-seen"}
 	p.Users = countOf(words, figures.Everybody)
-	p.Single = figure{Number: words.Number(int64(figures.Single))}
-	if figures.SingleMore {
-		p.Single.Number += "+"
-	}
+	p.Single = figure{Number: countOf(words, figures.Single)}
 	return x.show(w, r, "overview", &p)
 }
 

@@ -101,7 +101,10 @@ func TestApps(t *testing.T) {
 		p.small()
 
 		// Typing filters, and Enter opens what is left.
-		left := func(n int) { p.t.Helper(); p.until(`document.querySelectorAll(".tiles > li:not([hidden])").length === ` + strconv.Itoa(n)) }
+		left := func(n int) {
+			p.t.Helper()
+			p.until(`document.querySelectorAll(".tiles > li:not([hidden])").length === ` + strconv.Itoa(n))
+		}
 		p.fill("[data-tiles]", "graf")
 		left(1)
 		p.gone("[data-others]:not([hidden])")

@@ -23,7 +23,8 @@ type visit struct {
 	admin  *apptest.Person
 	person *apptest.Person
 	client *apptest.Client
-	group  string // the client is for its members, and the person is one
+	name   string // of the client
+	group  string // it is for its members, and the person is one
 	cookie string // the session and the browser of the person, as a thief would keep them
 	begun  string // where a request goes on to which the person said yes
 	// api is another client, which may exchange the tokens of this one.
@@ -48,7 +49,7 @@ type held struct {
 
 // visitOf lets somebody new visit a new client of a group.
 func visitOf(t *testing.T, h *apptest.House, admin *apptest.Person, name string) *visit {
-	v := &visit{t: t, h: h, admin: admin, person: h.User("u-" + name)}
+	v := &visit{t: t, h: h, admin: admin, name: name, person: h.User("u-" + name)}
 	h.Change(func(ctx context.Context, by audit.Actor, d *directory.Directory) error {
 		g, err := d.AddGroup(ctx, by, directory.GroupEdit{Name: name, FriendlyName: name})
 		v.group = g.ID
@@ -182,6 +183,11 @@ func (v *visit) ask(k held, number int) map[string]string {
 	}
 	if a := v.h.Program().Get("/settings/account", "Cookie", v.cookie); a.Status != http.StatusOK {
 		got["session"] = "dead"
+	}
+	// Their own page has the client exactly when they would be let in there.
+	shown := strings.Contains(v.h.Program().Get("/settings/apps", "Cookie", v.cookie).Body, `data-name="`+v.name+`"`)
+	if may := got["authorize"] == "code" || got["authorize"] == "/consent" || got["authorize"] == "invalid_target"; shown != may {
+		v.t.Errorf("%s: authorize says %q, and my apps have it: %t", v.name, got["authorize"], shown)
 	}
 	return got
 }
