@@ -22,6 +22,7 @@ func (x *Web) accountRoutes() []edge.Route {
 	return slices.Concat(x.deleteRoutes(), []edge.Route{
 		page("GET "+accountPath, edge.SignedIn, x.profile),
 		page("POST "+accountPath, edge.SignedIn, x.profileSave),
+		pictureForm("POST "+accountPath+"/picture", edge.SignedIn, x.ownPicture),
 		page("POST "+accountPath+"/details", edge.SignedIn, x.detailsSave),
 		page("POST "+accountPath+"/look", edge.SignedIn, x.lookSave),
 

@@ -21,6 +21,7 @@ func (x *Web) userRoutes() []edge.Route {
 	return []edge.Route{
 		page("GET "+user, edge.Admin, x.user),
 		page("POST "+user, edge.Admin, x.userSave),
+		pictureForm("POST "+user+"/picture", edge.Admin, x.userPicture),
 		page("POST "+user+"/groups", edge.Admin, x.userGroupsSave),
 		page("POST "+user+"/claims", edge.Admin, x.userClaimsSave),
 		page("POST "+user+"/details", edge.Admin, x.userDetailsSave),
@@ -44,6 +45,8 @@ type userPage struct {
 	Expired bool
 	Locked  bool // another directory owns the profile
 
+	// Picture is nil when another directory owns it.
+	Picture   *pictureCard
 	Profile   userForm
 	Languages []languageChoice
 	Groups    groupsForm
@@ -88,15 +91,19 @@ func (x *Web) user(w http.ResponseWriter, r *http.Request) error {
 func (x *Web) showUser(w http.ResponseWriter, r *http.Request, u *directory.User, typed userForms, problem *Problem) error {
 	ctx, words, now := r.Context(), x.words(r), edge.Now(r.Context())
 	p := userPage{
-		Frame: Frame{Title: u.Name(), Area: "admin", Here: "users", Narrow: true, Modules: []string{"forms.js"}, Fault: problem},
-		User:  u, Badge: avatarOf(u.Name(), u.ID), Address: userPath(u.ID), Self: u.ID == actor(r).UserID,
+		Frame: Frame{Title: u.Name(), Area: "admin", Here: "users", Narrow: true, Modules: []string{"forms.js"}, Fault: problem, words: words},
+		User:  u, Badge: badgeOf(u), Address: userPath(u.ID), Self: u.ID == actor(r).UserID,
 		Active: u.Active(now) == nil, Expired: errors.Is(u.Active(now), directory.ErrExpired), Locked: u.LDAPID != "", Profile: userFormOf(u),
 	}
 	if typed.profile != nil {
 		p.Profile = *typed.profile
 	}
 	p.Languages = languagesFor(words, p.Profile.Locale)
-	var err error
+	s, err := x.settings(ctx)
+	if err != nil {
+		return err
+	}
+	p.Picture = p.pictureCardOf(u, s, p.Address+"/picture")
 	if p.Groups, err = x.groupsFormOf(r, u, typed.groups); err != nil {
 		return err
 	}

@@ -16,6 +16,8 @@ import (
 // profilePage is what people say of themselves.
 type profilePage struct {
 	Frame
+	// Picture is nil when it is not theirs to change.
+	Picture  *pictureCard
 	Form     profileForm
 	Verified bool
 	// FreshVerified says that a new address counts as verified at once.
@@ -72,7 +74,7 @@ func (x *Web) showProfile(w http.ResponseWriter, r *http.Request, typed profileT
 		return err
 	}
 	p := profilePage{
-		Frame: Frame{Title: words.T("profile.title"), Area: "account", Here: "profile", Narrow: true, Fault: problem, Modules: []string{"signals.js"}},
+		Frame: Frame{Title: words.T("profile.title"), Area: "account", Here: "profile", Narrow: true, Fault: problem, Modules: []string{"signals.js"}, words: words},
 		Form:  profileFormOf(&u), FreshVerified: s.EmailsVerified, Look: u.Look(),
 		Delete: s.AllowAccountDelete, Signals: x.signin.Signals(v, keys), Offer: offered(r, s),
 	}
@@ -93,6 +95,9 @@ func (x *Web) showProfile(w http.ResponseWriter, r *http.Request, typed profileT
 			form.Was = d.was
 		}
 		p.Details = &form
+	}
+	if s.AllowOwnAccountEdit || u.Admin {
+		p.Picture = p.pictureCardOf(&u, s, accountPath+"/picture")
 	}
 	switch {
 	case u.LDAPID != "":
