@@ -7,6 +7,7 @@ import (
 	"fmt"
 	"io"
 	"slices"
+	"strconv"
 	"strings"
 	"time"
 
@@ -84,17 +85,19 @@ type Allowed struct {
 	// Scopes are what it may have: of the consent, or of its grants where the
 	// administrator skips the question.
 	Scopes []string
+	// APIs are services elsewhere, with what it may do there.
+	APIs []AskedAPI
 	// Asked says that the person was asked. Otherwise the administrator spared them that.
 	Asked bool
 	// AllowedAt is when it was allowed first, LastUsedAt when it last came, to the hour.
 	AllowedAt  time.Time
 	LastUsedAt time.Time
 
-	lists string // of scopes, each as JSON, one after the other
+	lists, targets string // of scopes and of targets, each as JSON, one after the other
 }
 
 func (a *Allowed) fields() []any {
-	return []any{&a.ClientID, &a.Name, &a.LaunchURL, db.Text(&a.Logo.Light), db.Text(&a.Logo.Dark), &a.lists, &a.Asked, db.Time(&a.AllowedAt), db.Time(&a.LastUsedAt)}
+	return []any{&a.ClientID, &a.Name, &a.LaunchURL, db.Text(&a.Logo.Light), db.Text(&a.Logo.Dark), &a.lists, &a.targets, &a.Asked, db.Time(&a.AllowedAt), db.Time(&a.LastUsedAt)}
 }
 
 // readScopes makes one list of scopes of all.
@@ -115,6 +118,20 @@ func (a *Allowed) readScopes() error {
 	}
 }
 
+// readTargets makes one list of targets of all.
+func (a *Allowed) readTargets() (all []Target, err error) {
+	for lists := json.NewDecoder(strings.NewReader(a.targets)); ; {
+		var targets []Target
+		switch err := lists.Decode(&targets); {
+		case errors.Is(err, io.EOF):
+			return all, nil
+		case err != nil:
+			return nil, err
+		}
+		all = mergeTargets(all, targets)
+	}
+}
+
 // maxAllowed is how many applications a list shows.
 const maxAllowed = 500
 
@@ -122,11 +139,11 @@ const maxAllowed = 500
 // to a client that asks for none. What the gate would say now is no matter here: what
 // was allowed comes back with the group, so the person may take it away meanwhile.
 const allowedNow = `
-	SELECT c.id, c.name, c.launch_url, c.logo_id, c.dark_logo_id, k.scopes, TRUE AS asked, k.created_at AS since, k.last_used_at AS used, c.name_key
+	SELECT c.id, c.name, c.launch_url, c.logo_id, c.dark_logo_id, k.scopes, k.resources, TRUE AS asked, k.created_at AS since, k.last_used_at AS used, c.name_key
 	FROM consents k JOIN clients c ON c.id = k.client_id
 	WHERE k.user_id = $1 AND c.deleted_at IS NULL
 	UNION ALL
-	SELECT c.id, c.name, c.launch_url, c.logo_id, c.dark_logo_id, string_agg(g.scopes, ' '), FALSE, min(g.created_at), max(g.last_used_at), c.name_key
+	SELECT c.id, c.name, c.launch_url, c.logo_id, c.dark_logo_id, string_agg(g.scopes, ' '), string_agg(g.resources, ' '), FALSE, min(g.created_at), max(g.last_used_at), c.name_key
 	FROM grants g JOIN clients c ON c.id = g.client_id
 	WHERE g.user_id = $1 AND g.revoked_at IS NULL AND g.expires_at > $2 AND c.deleted_at IS NULL
 		AND NOT EXISTS (SELECT 1 FROM consents k WHERE k.user_id = $1 AND k.client_id = g.client_id)
@@ -140,16 +157,67 @@ func (p *Provider) Allowed(ctx context.Context, by audit.Actor) ([]Allowed, erro
 	var list []Allowed
 	err := p.db.Read(ctx, func(tx *db.Tx) (err error) {
 		list, err = db.All(tx, (*Allowed).fields, `
-			SELECT id, name, launch_url, logo_id, dark_logo_id, scopes, asked, since, used FROM (`+allowedNow+`) a
+			SELECT id, name, launch_url, logo_id, dark_logo_id, scopes, resources, asked, since, used FROM (`+allowedNow+`) a
 			ORDER BY name_key NULLS LAST, id LIMIT $3`, by.UserID, tx.Now().UnixMicro(), maxAllowed)
-		return err
+		if err != nil {
+			return err
+		}
+		return nameTargets(tx, list)
 	})
+	return list, err
+}
+
+// nameTargets says in the words of people what the applications may do at which APIs, in
+// one statement for all of them. What is gone since gives nothing, and is left out.
+func nameTargets(tx *db.Tx, list []Allowed) error {
+	targets, ids := make([][]Target, len(list)), []any(nil)
 	for i := range list {
-		if err := list[i].readScopes(); err != nil {
-			return nil, fmt.Errorf("read the scopes of %s: %w", list[i].ClientID, err)
+		var err error
+		if err = list[i].readScopes(); err == nil {
+			targets[i], err = list[i].readTargets()
+		}
+		if err != nil {
+			return fmt.Errorf("read what %s is allowed: %w", list[i].ClientID, err)
+		}
+		for _, t := range targets[i] {
+			if !slices.Contains(ids, any(t.API)) && len(ids) < maxAllowed {
+				ids = append(ids, t.API)
+			}
 		}
 	}
-	return list, err
+	if len(ids) == 0 {
+		return nil
+	}
+	type line struct {
+		api, name, resource string
+		Permission
+	}
+	lines, err := db.All(tx, func(l *line) []any {
+		return []any{&l.api, &l.name, &l.resource, &l.Name, &l.Title, &l.Description}
+	}, `
+		SELECT a.id, a.name, a.resource, COALESCE(s.name, ''), COALESCE(s.title, ''), COALESCE(s.description, '')
+		FROM apis a LEFT JOIN api_permissions s ON s.api_id = a.id WHERE a.id IN (`+db.Marks(len(ids))+`)
+		ORDER BY a.name_key NULLS LAST, a.id NULLS LAST, s.position NULLS LAST, s.id NULLS LAST LIMIT `+strconv.Itoa(maxAllowed*maxPermissions), ids...)
+	if err != nil {
+		return err
+	}
+	for i := range list {
+		last := ""
+		for _, l := range lines {
+			at := slices.IndexFunc(targets[i], func(t Target) bool { return t.API == l.api })
+			if at < 0 {
+				continue
+			}
+			if last != l.api {
+				list[i].APIs, last = append(list[i].APIs, AskedAPI{Name: l.name, Resource: l.resource}), l.api
+			}
+			if l.Name != "" && slices.Contains(targets[i][at].Permissions, l.Name) {
+				api := &list[i].APIs[len(list[i].APIs)-1]
+				api.Permissions = append(api.Permissions, l.Permission)
+			}
+		}
+	}
+	return nil
 }
 
 // RevokeConsent takes back what by allowed a client: the consent, and every grant with

@@ -1,6 +1,7 @@
 package web
 
 import (
+	"cmp"
 	"net/http"
 	"net/url"
 	"slices"
@@ -33,10 +34,14 @@ type allowedLine struct {
 	ID, Name, Launch string
 	Badge            Avatar
 	What             string // it may have, in words
+	APIs             []allowedAPI
 	Asked            bool
 	AllowedAt        time.Time
 	UsedAt           time.Time
 }
+
+// An allowedAPI is a service elsewhere with what the application may do there, in a line.
+type allowedAPI struct{ Name, What string }
 
 // Revoke is the page that asks before access is taken back.
 func (l allowedLine) Revoke() string { return revokePath(l.ID) }
@@ -47,8 +52,16 @@ func revokePath(id string) string {
 }
 
 func allowedLineOf(words *i18n.Locale, a *oidc.Allowed) allowedLine {
-	return allowedLine{ID: a.ClientID, Name: a.Name, Launch: a.LaunchURL, Badge: avatarOf(a.Name, a.ClientID),
+	l := allowedLine{ID: a.ClientID, Name: a.Name, Launch: a.LaunchURL, Badge: avatarOf(a.Name, a.ClientID),
 		What: scopesInShort(words, a.Scopes), Asked: a.Asked, AllowedAt: a.AllowedAt, UsedAt: a.LastUsedAt}
+	for _, api := range a.APIs {
+		var may []string
+		for _, p := range api.Permissions {
+			may = append(may, cmp.Or(p.Title, p.Name))
+		}
+		l.APIs = append(l.APIs, allowedAPI{api.Name, shorten(words, may, maxNamed)})
+	}
+	return l
 }
 
 // scopesInShort says in a line what scopes give.

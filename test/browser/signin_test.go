@@ -8,8 +8,6 @@ import (
 	"strings"
 	"testing"
 	"time"
-
-	"github.com/chromedp/chromedp"
 )
 
 // The budget of the sign-in page: at most 5 requests and 20 KB on the wire, headers counted.
@@ -169,29 +167,6 @@ func TestPasskeysAreRenamedAndRemoved(t *testing.T) {
 		p.at("/settings/account/passkeys")
 		p.until(`document.querySelectorAll(".list li").length === 1`)
 		p.quiet()
-	})
-}
-
-func TestProfileLanguageAndTheme(t *testing.T) {
-	engines(t, func(t *testing.T, s *server) {
-		p := s.admin(t, "en")
-		p.open("/settings/account")
-		p.look("profile")
-		p.fill("#username", "not ok")
-		p.fill("#first_name", "Augusta")
-		p.click(`form[action="/settings/account"] button`)
-		p.see("#username[aria-invalid]")
-		p.until(`document.querySelector("#first_name").value === "Augusta"`) // nothing that was typed is lost
-		p.look("profile-fault")
-		p.fill("#username", "ada.l")
-		p.click(`form[action="/settings/account"] button`)
-		p.text("Your profile was saved.")
-		p.do(chromedp.SetValue(chromedp.CSS("#locale"), "zh-CN"))
-		p.click(`input[name="theme"][value="dark"] + *, form[action="/settings/account/look"] label:nth-of-type(3)`)
-		p.click(`form[action="/settings/account/look"] footer button`)
-		p.text("个人资料")
-		p.until(`document.documentElement.lang === "zh-CN" && document.documentElement.dataset.theme === "dark"`)
-		p.look("profile-zh")
 	})
 }
 

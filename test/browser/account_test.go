@@ -1,0 +1,170 @@
+package browser
+
+import (
+	"bytes"
+	"image"
+	"image/color"
+	"image/png"
+	"os"
+	"path/filepath"
+	"testing"
+
+	"github.com/chromedp/chromedp"
+)
+
+// choose puts a file into a field of files.
+func (p *person) choose(selector, name string, content []byte) {
+	p.t.Helper()
+	path := filepath.Join(p.t.TempDir(), name)
+	if err := os.WriteFile(path, content, 0o600); err != nil {
+		p.t.Fatal(err)
+	}
+	p.do(chromedp.SetUploadFiles(chromedp.CSS(selector), []string{path}))
+}
+
+// halves is a picture of 400 by 200 pixels, red on the left and blue on the right.
+func halves(t *testing.T) []byte {
+	t.Helper()
+	p := image.NewRGBA(image.Rect(0, 0, 400, 200))
+	for y := range 200 {
+		for x := range 400 {
+			c := color.RGBA{220, 20, 20, 255}
+			if x >= 200 {
+				c = color.RGBA{20, 20, 220, 255}
+			}
+			p.SetRGBA(x, y, c)
+		}
+	}
+	var b bytes.Buffer
+	if err := png.Encode(&b, p); err != nil {
+		t.Fatal(err)
+	}
+	return b.Bytes()
+}
+
+// colourAt names the colour in the middle of the left quarter of a picture of the page:
+// "red", "blue" or what it is.
+const colourAt = `(async selector => {
+	const img = document.querySelector(selector); await img.decode();
+	const c = document.createElement("canvas"); c.width = c.height = 40;
+	const g = c.getContext("2d"); g.drawImage(img, 0, 0, 40, 40);
+	const [r, , b] = g.getImageData(10, 20, 1, 1).data;
+	return r > 150 && b < 90 ? "red" : b > 150 && r < 90 ? "blue" : r + " " + b;
+})`
+
+// TestProfile goes through the page on which people say who they are: picture, names,
+// look, and the end of the account.
+func TestProfile(t *testing.T) {
+	engines(t, func(t *testing.T, s *server) {
+		const account = "/settings/account"
+		p := s.admin(t, "en")
+		p.open(account)
+		p.look("profile")
+		p.size(360, 800)
+		if over := p.value(`String(document.documentElement.scrollWidth - innerWidth)`); over != "0" {
+			t.Errorf("at 360 px it scrolls sideways by %s px", over)
+		}
+		p.size(1280, 900)
+
+		// A picture: the part of it that is kept is moved to the right with the keyboard.
+		p.choose("#picture", "halves.png", halves(t))
+		p.see("picture-crop canvas")
+		p.until(`document.querySelector("[name=crop]").value === "100,0,200"`)
+		p.look("profile-crop")
+		p.do(chromedp.Focus(chromedp.CSS("picture-crop canvas")))
+		for range 11 {
+			p.press("\u0303") // to the right
+		}
+		p.until(`document.querySelector("[name=crop]").value === "200,0,200"`)
+		p.click(`#picture-card button:not([name])`)
+		p.text("The picture was saved.")
+		p.until(`document.querySelector(".band img.avatar")?.complete && document.querySelector("#picture-card img.avatar")?.complete`)
+		if got := p.promise(colourAt + `("#picture-card img.avatar")`); got != "blue" {
+			t.Errorf("of the part on the right the left quarter is %s, want blue", got)
+		}
+		p.look("profile-picture")
+
+		// Without a choice the middle is kept, which begins in the red.
+		p.choose("#picture", "halves.png", halves(t))
+		p.see("picture-crop canvas")
+		p.value(`document.querySelector("picture-crop").remove(), ""`)
+		p.click(`#picture-card button:not([name])`)
+		p.text("The picture was saved.")
+		if got := p.promise(colourAt + `("#picture-card img.avatar")`); got != "red" {
+			t.Errorf("of the middle the left quarter is %s, want red", got)
+		}
+		p.choose("#picture", "notes.png", []byte("this is no picture"))
+		p.click(`#picture-card button:not([name])`)
+		p.see("#picture[aria-invalid]")
+		p.look("profile-picture-fault")
+		p.click(`#picture-card button[name="picture_remove"]`)
+		p.text("The picture was removed.")
+		p.until(`!document.querySelector("img.avatar")`)
+
+		// Nothing that was typed is lost by a fault.
+		p.fill("#username", "not ok")
+		p.fill("#first_name", "Augusta")
+		p.click(`form[action="/settings/account"] button`)
+		p.see("#username[aria-invalid]")
+		p.until(`document.querySelector("#first_name").value === "Augusta"`)
+		p.look("profile-fault")
+		p.fill("#username", "ada.l")
+		p.fill("#email", "ada.l@example.com")
+		p.click(`form[action="/settings/account"] button`)
+		p.text("Your profile was saved.")
+		p.until(`document.querySelector("#email-h .badge").innerText === "Not verified"`)
+
+		// Dates as ISO has them, on every page.
+		p.do(chromedp.SetValue(chromedp.CSS("#dates"), "iso"))
+		p.click(`form[action="/settings/account/look"] footer button`)
+		p.text("Language and looks were saved.")
+		p.until(`/\d{4}-\d\d-\d\d \d\d:\d\d/.test(document.querySelector("#dates-h").innerText) && document.querySelector("#dates").value === "iso"`)
+		p.open("/settings/account/sessions")
+		p.until(`/^\d{4}-\d\d-\d\d \d\d:\d\d/.test(document.querySelector(".list span[title]").title)`)
+		p.open(account)
+		p.do(chromedp.SetValue(chromedp.CSS("#locale"), "zh-CN"))
+		p.click(`form[action="/settings/account/look"] .segmented label:nth-of-type(3)`)
+		p.click(`form[action="/settings/account/look"] footer button`)
+		p.text("个人资料")
+		p.until(`document.documentElement.lang === "zh-CN" && document.documentElement.dataset.theme === "dark"`)
+		p.look("profile-zh")
+		p.do(chromedp.SetValue(chromedp.CSS("#locale"), "en"))
+		p.click(`form[action="/settings/account/look"] footer button`)
+		p.until(`document.documentElement.lang === "en"`)
+
+		// The account can be deleted where the settings say so, but not that of the last admin.
+		p.gone(`a[href="/settings/account/delete"]`)
+		p.open("/settings/admin/application-configuration")
+		p.click("#allowAccountDelete")
+		p.click(`form[action$="/accounts"] footer button`)
+		p.until(`document.querySelector("#allowAccountDelete").checked`)
+		p.newAccount("noe", "Noé", "Garnier")
+		p.newClient("Grafana", s.URL+account)
+		p.open(account)
+		p.click(`a[href="/settings/account/delete"]`)
+		p.text("The last administrator stays")
+		p.gone("main button.danger")
+		p.look("account-delete-last")
+
+		noe := s.newPerson(t, "en")
+		noe.comeIn(s.loginLink(t, "noe"))
+		noe.open(account)
+		noe.click(`a[href="/settings/account/delete"]`)
+		noe.at("/login/again") // one who came by a code proves nothing
+		noe.look("again-delete-code")
+		noe.click("button.primary") // leads to the sign-in page, which the passkey passes by itself
+		noe.text("Before anything is deleted you see what goes.")
+		noe.look("again-delete")
+		noe.proven("/settings/account/delete")
+		noe.text("1 passkey")
+		noe.look("account-delete")
+		noe.until(`document.querySelector("main button.danger").disabled`)
+		noe.fill("#confirm", "noe")
+		noe.click("main button.danger")
+		noe.text("Your account was deleted.")
+		noe.look("account-deleted")
+		noe.out()
+		noe.quiet()
+		p.quiet()
+	})
+}
