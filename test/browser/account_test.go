@@ -151,7 +151,7 @@ func TestPeopleDeleteTheirAccount(t *testing.T) {
 		noe.comeIn(s.loginLink(t, "noe"))
 		noe.open(account)
 		noe.click(`a[href="/settings/account/delete"]`)
-		noe.at("/login/again") // one who came by a code proves nothing
+		noe.at("/login/again")      // one who came by a code proves nothing
 		noe.click("button.primary") // leads to the sign-in page, which the passkey passes by itself
 		noe.text("Before anything is deleted you see what goes.")
 		noe.proven("/settings/account/delete")
