@@ -29,6 +29,7 @@ func TestAPIKeys(t *testing.T) {
 		key := p.value(`document.querySelector("#new-key").textContent`)
 		p.look("api-key-made")
 		p.click("footer a.btn.primary")
+		p.see("td.act")
 		p.at(path)
 		if p.value(`document.documentElement.innerHTML.includes(`+"`"+key+"`"+`) ? "yes" : "no"`) != "no" {
 			t.Error("the key is shown again")
