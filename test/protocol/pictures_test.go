@@ -47,7 +47,7 @@ func colourOf(t *testing.T, a *apptest.Answer) string {
 
 // An administrator gives an application a logo for each ground; it is seen where people
 // sign in and allow, and gone with the application.
-func TestLogosOfAClient(t *testing.T) { // threats 29, 65, 74, 78
+func TestLogosOfAClient(t *testing.T) { // threats 29, 74, 78
 	apptest.Both(t, func(t *testing.T, h *apptest.House) {
 		boss, ada, shop := h.SetUp(), h.User("ada"), h.Client("shop")
 		path, at := clientsPath+"/"+shop.ID, oidc.LogoPath(shop.ID)
@@ -147,7 +147,7 @@ func TestLogosOfAClient(t *testing.T) { // threats 29, 65, 74, 78
 
 // The picture of a person is for everybody who knows their id, which cannot be guessed; it
 // is theirs, the one of the instance, or letters.
-func TestPictureOfAPerson(t *testing.T) { // threats 28, 78
+func TestPictureOfAPerson(t *testing.T) { // threats 78
 	apptest.Both(t, func(t *testing.T, h *apptest.House) {
 		boss, ada := h.SetUp(), h.User("ada")
 		at := "/api/users/" + ada.ID + "/profile-picture.png"
