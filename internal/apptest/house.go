@@ -38,7 +38,7 @@ type House struct {
 // passes by sleeping. Settings are lines as in the environment.
 func Both(t *testing.T, fn func(t *testing.T, h *House), settings ...string) {
 	t.Helper()
-	dbtest.Engines(t, func(t *testing.T, dsn string) {
+	dbtest.Migrated(t, func(t *testing.T, dsn string) {
 		t.Parallel() // a story waits more for PostgreSQL than it computes
 		synctest.Test(t, func(t *testing.T) { fn(t, Open(t, dsn, settings...)) })
 	})
@@ -48,7 +48,7 @@ func Both(t *testing.T, fn func(t *testing.T, h *House), settings ...string) {
 func SQLite(t *testing.T, fn func(t *testing.T, h *House), settings ...string) {
 	t.Helper()
 	t.Run(dbtest.SQLite, func(t *testing.T) {
-		dsn := dbtest.DSN(t, dbtest.SQLite)
+		dsn := dbtest.MigratedDSN(t, dbtest.SQLite)
 		synctest.Test(t, func(t *testing.T) { fn(t, Open(t, dsn, settings...)) })
 	})
 }

@@ -11,7 +11,7 @@ import (
 )
 
 func TestForgetDropsTheOldestAndKeepsTheRest(t *testing.T) {
-	dbtest.Engines(t, func(t *testing.T, dsn string) {
+	dbtest.Migrated(t, func(t *testing.T, dsn string) {
 		synctest.Test(t, func(t *testing.T) {
 			d := dbtest.OpenDSN(t, dsn)
 			for range 5 {

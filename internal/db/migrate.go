@@ -59,6 +59,16 @@ func loadMigrations(files fs.FS) []migration {
 	return all
 }
 
+// Scripts is the text of all migrations, for tests that keep a migrated database until
+// the migrations change.
+func Scripts() string {
+	var b strings.Builder
+	for _, m := range migrations {
+		b.WriteString(m.name + "\n" + m.script + m.postgres)
+	}
+	return b.String()
+}
+
 // newest is the version of the schema that this program is written for.
 func newest() int { return len(migrations) }
 

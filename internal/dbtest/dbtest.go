@@ -27,9 +27,20 @@ const (
 // that nobody believes it passed; under -short it is left out.
 func Engines(t *testing.T, fn func(t *testing.T, dsn string)) {
 	t.Helper()
+	onEach(t, DSN, fn)
+}
+
+// Migrated is Engines with a database that has the tables of the product.
+func Migrated(t *testing.T, fn func(t *testing.T, dsn string)) {
+	t.Helper()
+	onEach(t, MigratedDSN, fn)
+}
+
+func onEach(t *testing.T, dsn func(t testing.TB, engine string) string, fn func(t *testing.T, dsn string)) {
+	t.Helper()
 	for _, engine := range []string{SQLite, Postgres} {
 		t.Run(engine, func(t *testing.T) {
-			fn(t, DSN(t, engine))
+			fn(t, dsn(t, engine))
 		})
 	}
 }
@@ -37,7 +48,7 @@ func Engines(t *testing.T, fn func(t *testing.T, dsn string)) {
 // Both runs fn as a subtest on each engine with an open, migrated database.
 func Both(t *testing.T, fn func(t *testing.T, d *db.DB)) {
 	t.Helper()
-	Engines(t, func(t *testing.T, dsn string) {
+	Migrated(t, func(t *testing.T, dsn string) {
 		fn(t, OpenDSN(t, dsn))
 	})
 }
@@ -45,7 +56,7 @@ func Both(t *testing.T, fn func(t *testing.T, d *db.DB)) {
 // Open returns a migrated SQLite database that the end of the test closes.
 func Open(t testing.TB) *db.DB {
 	t.Helper()
-	return OpenDSN(t, DSN(t, SQLite))
+	return OpenDSN(t, MigratedDSN(t, SQLite))
 }
 
 // OpenDSN opens what a connection string means as the server does; the end of
@@ -71,6 +82,16 @@ func DSN(t testing.TB, engine string) string {
 	if engine == SQLite {
 		return filepath.Join(t.TempDir(), "pocket-id.db")
 	}
+	admin := connect(t)
+	schema := "t" + strings.ReplaceAll(secret.ID(), "-", "")
+	exec(t, admin, "CREATE SCHEMA "+schema)
+	t.Cleanup(func() { exec(t, admin, "DROP SCHEMA "+schema+" CASCADE") })
+	return address(t, func(u *url.URL, params url.Values) { params.Set("search_path", schema) })
+}
+
+// connect is a connection to TEST_POSTGRES that the end of the test closes.
+func connect(t testing.TB) *sql.DB {
+	t.Helper()
 	base := os.Getenv("TEST_POSTGRES")
 	if base == "" {
 		if testing.Short() {
@@ -83,22 +104,26 @@ func DSN(t testing.TB, engine string) string {
 		t.Fatal(err)
 	}
 	admin.SetMaxOpenConns(1)
-	schema := "t" + strings.ReplaceAll(secret.ID(), "-", "")
-	if _, err := admin.Exec("CREATE SCHEMA " + schema); err != nil {
-		t.Fatal(err)
+	t.Cleanup(func() { admin.Close() })
+	return admin
+}
+
+func exec(t testing.TB, admin *sql.DB, statement string) {
+	t.Helper()
+	if _, err := admin.Exec(statement); err != nil {
+		t.Errorf("%s: %v", statement, err)
 	}
-	t.Cleanup(func() {
-		defer admin.Close()
-		if _, err := admin.Exec("DROP SCHEMA " + schema + " CASCADE"); err != nil {
-			t.Error(err)
-		}
-	})
-	u, err := url.Parse(base)
+}
+
+// address is TEST_POSTGRES with a change.
+func address(t testing.TB, change func(u *url.URL, params url.Values)) string {
+	t.Helper()
+	u, err := url.Parse(os.Getenv("TEST_POSTGRES"))
 	if err != nil {
 		t.Fatal(err)
 	}
-	q := u.Query()
-	q.Set("search_path", schema)
-	u.RawQuery = q.Encode()
+	params := u.Query()
+	change(u, params)
+	u.RawQuery = params.Encode()
 	return u.String()
 }

@@ -22,7 +22,7 @@ type book struct {
 // each runs fn on both engines, in a bubble whose time passes by itself.
 func each(t *testing.T, fn func(t *testing.T, b *book)) {
 	t.Helper()
-	dbtest.Engines(t, func(t *testing.T, dsn string) {
+	dbtest.Migrated(t, func(t *testing.T, dsn string) {
 		synctest.Test(t, func(t *testing.T) {
 			fn(t, &book{New(dbtest.OpenDSN(t, dsn)), t})
 		})

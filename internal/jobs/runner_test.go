@@ -19,7 +19,7 @@ import (
 
 // bubble runs fn on each engine with a clock of its own.
 func bubble(t *testing.T, fn func(t *testing.T, d *db.DB)) {
-	dbtest.Engines(t, func(t *testing.T, dsn string) {
+	dbtest.Migrated(t, func(t *testing.T, dsn string) {
 		synctest.Test(t, func(t *testing.T) { fn(t, dbtest.OpenDSN(t, dsn)) })
 	})
 }
@@ -132,7 +132,7 @@ func TestCommitOfThisProcessWakesTheRunner(t *testing.T) {
 }
 
 func TestJobOfAnotherProcessIsFoundWithinFiveSeconds(t *testing.T) {
-	dbtest.Engines(t, func(t *testing.T, dsn string) {
+	dbtest.Migrated(t, func(t *testing.T, dsn string) {
 		synctest.Test(t, func(t *testing.T) {
 			d := dbtest.OpenDSN(t, dsn)
 			other, err := db.Open(t.Context(), dsn, db.Beside)

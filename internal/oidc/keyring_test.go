@@ -92,7 +92,7 @@ func runKeys(t *testing.T, all ...*Keyring) {
 // bubble runs fn on both engines, in a bubble in which time passes by sleeping.
 func bubble(t *testing.T, fn func(t *testing.T, d *db.DB)) {
 	t.Helper()
-	dbtest.Engines(t, func(t *testing.T, dsn string) {
+	dbtest.Migrated(t, func(t *testing.T, dsn string) {
 		synctest.Test(t, func(t *testing.T) { fn(t, dbtest.OpenDSN(t, dsn)) })
 	})
 }

@@ -43,7 +43,7 @@ var admin = audit.Actor{UserID: "the-admin", Name: "admin", Admin: true, Via: "p
 // each runs fn on both engines, in a bubble in which time passes by sleeping.
 func each(t *testing.T, fn func(t *testing.T, h *house)) {
 	t.Helper()
-	dbtest.Engines(t, func(t *testing.T, dsn string) {
+	dbtest.Migrated(t, func(t *testing.T, dsn string) {
 		synctest.Test(t, func(t *testing.T) {
 			d := dbtest.OpenDSN(t, dsn)
 			fn(t, newHouse(t, d))

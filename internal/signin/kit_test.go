@@ -38,7 +38,7 @@ func each(t *testing.T, fn func(t *testing.T, h *house)) {
 
 func eachWith(t *testing.T, configure func(*Config), fn func(t *testing.T, h *house)) {
 	t.Helper()
-	dbtest.Engines(t, func(t *testing.T, dsn string) {
+	dbtest.Migrated(t, func(t *testing.T, dsn string) {
 		synctest.Test(t, func(t *testing.T) {
 			fn(t, newHouse(t, dbtest.OpenDSN(t, dsn), configure))
 		})

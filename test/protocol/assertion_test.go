@@ -330,7 +330,7 @@ func TestAnAssertionIsUsedUp(t *testing.T) { // threats 4, 10
 // TestOfAHundredUsesOfAnAssertionOneWins holds that the race for one assertion has one
 // winner, in one process and in two.
 func TestOfAHundredUsesOfAnAssertionOneWins(t *testing.T) { // threats 4, 10
-	dbtest.Engines(t, func(t *testing.T, dsn string) {
+	dbtest.Migrated(t, func(t *testing.T, dsn string) {
 		synctest.Test(t, func(t *testing.T) {
 			one := apptest.Open(t, dsn)
 			houses := []*apptest.House{one}
@@ -480,7 +480,7 @@ func TestKeysOnAnInnerNetwork(t *testing.T) { // threats 74
 	stopped := sync.OnceFunc(server.Close)
 	t.Cleanup(stopped)
 	at := strings.TrimPrefix(server.URL, "http://")
-	dbtest.Engines(t, func(t *testing.T, dsn string) {
+	dbtest.Migrated(t, func(t *testing.T, dsn string) {
 		synctest.Test(t, func(t *testing.T) {
 			h := apptest.Open(t, dsn, "ALLOWED_PRIVATE_HOSTS="+at)
 			h.SetUp()

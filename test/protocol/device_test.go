@@ -432,7 +432,7 @@ func TestGuessingCodesOfDevicesHasABound(t *testing.T) { // threats 19, 50, 82
 // Of a hundred questions at once after the yes, one gets the tokens (threats 4). On
 // PostgreSQL two processes are asked.
 func TestOfManyDevicesAtOnceOneIsLetIn(t *testing.T) { // threats 4
-	dbtest.Engines(t, func(t *testing.T, dsn string) {
+	dbtest.Migrated(t, func(t *testing.T, dsn string) {
 		synctest.Test(t, func(t *testing.T) {
 			one := apptest.Open(t, dsn)
 			houses := []*apptest.House{one, one}

@@ -274,7 +274,7 @@ func race(t *testing.T, one, two *apptest.House) {
 func TestOfAHundredAtOnceOneWins(t *testing.T) { // threats 4
 	apptest.SQLite(t, func(t *testing.T, h *apptest.House) { race(t, h, h) })
 	t.Run("postgres, two replicas", func(t *testing.T) {
-		dsn := dbtest.DSN(t, dbtest.Postgres)
+		dsn := dbtest.MigratedDSN(t, dbtest.Postgres)
 		synctest.Test(t, func(t *testing.T) { race(t, apptest.Open(t, dsn), apptest.Open(t, dsn)) })
 	})
 }

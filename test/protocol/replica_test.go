@@ -18,7 +18,7 @@ import (
 // by another process than the one before.
 func TestReplicasAreOneHouse(t *testing.T) { // threats 4, 83
 	t.Run(dbtest.Postgres, func(t *testing.T) {
-		dsn := dbtest.DSN(t, dbtest.Postgres)
+		dsn := dbtest.MigratedDSN(t, dbtest.Postgres)
 		synctest.Test(t, func(t *testing.T) {
 			one, two := apptest.Open(t, dsn), apptest.Open(t, dsn)
 			one.KeepKeys()
