@@ -40,8 +40,8 @@ func TestAuthorizeIssuesTheCodeAtOnce(t *testing.T) {
 		if params.Get("code") == "" || params.Get("state") != "a state" || len(params) != 3 {
 			t.Errorf("got %v, want code, state and iss", params)
 		}
-		if n := h.d.Statements() - before; n > 2+6 {
-			t.Errorf("%d statements, want at most 2 for the session and 6 for the code", n)
+		if n := h.d.Statements() - before; n != 2+6 {
+			t.Errorf("%d statements, want 2 for the session and 6 for the code", n)
 		}
 		if n := h.count(`SELECT count(*) FROM authorizations WHERE done_at IS NULL`); n != 0 {
 			t.Errorf("%d requests are stored and wait, want none", n)

@@ -180,20 +180,20 @@ func TestCodeFlowIsCheap(t *testing.T) {
 		code := c.code(l, all...)
 		before := h.d.Statements()
 		got := c.redeem(code).ok(t)
-		if n := h.d.Statements() - before; n > 7 {
-			t.Errorf("the code took %d statements, want 7 at most", n)
+		if n := h.d.Statements() - before; n != 7 {
+			t.Errorf("the code took %d statements, want 7", n)
 		}
 		before = h.d.Statements()
 		c.refresh(got.Refresh).ok(t)
-		if n := h.d.Statements() - before; n > 5 {
-			t.Errorf("the refresh took %d statements, want 5 at most", n)
+		if n := h.d.Statements() - before; n != 5 {
+			t.Errorf("the refresh took %d statements, want 5", n)
 		}
 		before = h.d.Statements()
 		if status, _ := h.userinfo(got.Access); status != 200 {
 			t.Fatalf("userinfo: %d", status)
 		}
-		if n := h.d.Statements() - before; n > 4 {
-			t.Errorf("userinfo took %d statements, want 4 at most", n)
+		if n := h.d.Statements() - before; n != 4 {
+			t.Errorf("userinfo took %d statements, want 4", n)
 		}
 	})
 }

@@ -278,10 +278,8 @@ func TestSignInTakesFewStatements(t *testing.T) {
 		b := h.browser()
 		before := h.db.Statements()
 		must(t, b.signIn(k))
-		if n := h.db.Statements() - before; n > 8 {
-			t.Errorf("a passkey sign-in takes %d statements, want at most 8", n)
-		} else {
-			t.Logf("a passkey sign-in takes %d statements", n)
+		if n := h.db.Statements() - before; n != 8 {
+			t.Errorf("a passkey sign-in takes %d statements, want 8", n)
 		}
 	})
 }
