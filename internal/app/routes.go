@@ -42,6 +42,7 @@ func (a *App) protocol() []edge.Route {
 		{Pattern: "DELETE /api/oidc/register/{client}", Access: edge.Protocol, Surface: edge.OAuth, Limit: edge.LimitToken, Handler: p.Deregister},
 		{Pattern: "POST /api/oidc/introspect", Access: edge.Protocol, Surface: edge.OAuth, Limit: edge.LimitToken, Handler: p.Introspect},
 		{Pattern: "POST /api/oidc/revoke", Access: edge.Protocol, Surface: edge.OAuth, Limit: edge.LimitToken, CORS: true, Handler: p.Revoke},
+		{Pattern: "GET /api/oidc/clients/{id}/background", Access: edge.Open, Surface: edge.Problem, Handler: p.Background},
 		{Pattern: "GET /api/oidc/clients/{id}/logo", Access: edge.Open, Surface: edge.Problem, Handler: p.Logo},
 		{Pattern: "GET /api/oidc/userinfo", Access: edge.Protocol, Surface: edge.Bearer, CORS: true, Handler: p.Userinfo},
 		{Pattern: "POST /api/oidc/userinfo", Access: edge.Protocol, Surface: edge.Bearer, CORS: true, Handler: p.Userinfo},

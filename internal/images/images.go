@@ -35,7 +35,10 @@ const (
 	Person      Kind = "person"       // the object is a user
 	ClientLight Kind = "client-light" // the object is a client; shown on light ground
 	ClientDark  Kind = "client-dark"  // the same on dark ground
-	Instance    Kind = "instance"     // the object is one of the names below
+	// ClientBackground is behind the pages on the way to a client, which is the object.
+	ClientBackground Kind = "client-background"
+
+	Instance Kind = "instance" // the object is one of the names below
 )
 
 // Objects of kind Instance.

@@ -34,6 +34,8 @@ type Client struct {
 	PKCESeen bool // a client that need not use PKCE did
 	// Logo says which logos it has here.
 	Logo Logo
+	// Background is the validator of the picture behind the pages on the way to it.
+	Background string
 
 	CreatedBy  string
 	CreatedAt  time.Time
@@ -58,7 +60,7 @@ const clientColumns = `id, kind, name, name_key, description, launch_url, public
 	access_token_seconds, id_token_seconds, refresh_token_seconds, refresh_max_seconds,
 	max_age_seconds, auth_time_required, default_acr_values, jwks, jwks_uri, federated,
 	backchannel_logout, backchannel_needs_sid, frontchannel_logout, frontchannel_needs_sid,
-	initiate_login, client_uri, logo_uri, policy_uri, tos_uri, contacts, request_uris, accent, greeting, logo_id, dark_logo_id,
+	initiate_login, client_uri, logo_uri, policy_uri, tos_uri, contacts, request_uris, accent, greeting, background, logo_id, dark_logo_id,
 	created_by, created_at, updated_at, last_used_at, disabled_at, deleted_at`
 
 func (c *Client) fields() []any {
@@ -69,7 +71,7 @@ func (c *Client) fields() []any {
 		db.Seconds(&c.AccessTokenFor), db.Seconds(&c.IDTokenFor), db.Seconds(&c.RefreshTokenFor), db.Seconds(&c.RefreshMaxFor),
 		db.Seconds(&c.DefaultMaxAge), &c.AuthTimeRequired, db.JSON(&c.DefaultACRValues), db.Text(&c.JWKS), &c.JWKSURI, db.JSON(&c.Federated),
 		&c.BackchannelLogout, &c.BackchannelNeedsSid, &c.FrontchannelLogout, &c.FrontchannelNeedsSid,
-		&c.InitiateLogin, &c.ClientURI, &c.LogoURI, &c.PolicyURI, &c.TOSURI, db.JSON(&c.Contacts), db.JSON(&c.RequestURIs), &c.Accent, &c.Greeting, db.Text(&c.Logo.Light), db.Text(&c.Logo.Dark),
+		&c.InitiateLogin, &c.ClientURI, &c.LogoURI, &c.PolicyURI, &c.TOSURI, db.JSON(&c.Contacts), db.JSON(&c.RequestURIs), &c.Accent, &c.Greeting, &c.Background, db.Text(&c.Logo.Light), db.Text(&c.Logo.Dark),
 		&c.CreatedBy, db.Time(&c.CreatedAt), db.Time(&c.UpdatedAt), db.Time(&c.LastUsedAt), db.Time(&c.DisabledAt), db.Time(&c.DeletedAt)}
 }
 

@@ -145,7 +145,8 @@ func (p *Provider) chosenLogo(ctx context.Context, at string) (images.Picture, e
 	return images.Read(ctx, answer.Body, images.ForLogo)
 }
 
-// SetClientLogo gives a client a logo for a ground: kind is ClientLight or ClientDark.
+// SetClientLogo gives a client a logo for a ground: kind is ClientLight or ClientDark, or
+// ClientBackground for the picture behind the pages on the way to it.
 func (p *Provider) SetClientLogo(ctx context.Context, by audit.Actor, id string, kind images.Kind, picture images.Picture) error {
 	return p.changeLogo(ctx, by, id, kind, &picture)
 }
@@ -166,8 +167,11 @@ func (p *Provider) changeLogo(ctx context.Context, by audit.Actor, id string, ki
 			return err
 		}
 		at, name := &c.Logo.Light, "logo"
-		if kind == images.ClientDark {
+		switch kind {
+		case images.ClientDark:
 			at, name = &c.Logo.Dark, "dark_logo"
+		case images.ClientBackground:
+			at, name = &c.Background, "background"
 		}
 		was, is, before := "", "", *at
 		switch old, err := images.Of(tx, kind, id); {

@@ -203,6 +203,8 @@ func (p *Provider) Next(w http.ResponseWriter, r *http.Request) error {
 type Waiting struct {
 	ClientID   string
 	ClientName string
+	// Look is how the pages on the way to the client differ from the others.
+	Look Look
 	// Logo says which logos the client has here.
 	Logo Logo
 	// LaunchURL is where the application starts; "" when it is not known.
@@ -261,7 +263,7 @@ func (p *Provider) Waiting(ctx context.Context, browser []byte, id string) (Wait
 		}
 		waiting = Waiting{
 			ClientHost: d.client.behind(target.addr), ClientURI: d.client.ClientURI, PolicyURI: d.client.PolicyURI, TOSURI: d.client.TOSURI,
-			ClientID: d.client.ID, ClientName: d.client.Name, Logo: d.client.Logo, logoURI: d.client.LogoURI, LaunchURL: d.client.LaunchURL,
+			ClientID: d.client.ID, ClientName: d.client.Name, Look: d.client.Look(), Logo: d.client.Logo, logoURI: d.client.LogoURI, LaunchURL: d.client.LaunchURL,
 			RedirectURI: target.uri, RedirectHost: target.addr.shown(),
 			Scopes: a.request.needs(), LoginHint: a.request.LoginHint, UILocales: a.request.UILocales,
 			Step: st, Next: nextURL(id), UserID: s.session.UserID,

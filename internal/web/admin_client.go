@@ -20,7 +20,7 @@ type clientPage struct {
 	Address string // of this page
 	Form    clientForm
 	// Logos are the pictures for light and for dark ground, to be chosen.
-	Logos     [2]pictureField
+	Logos     [3]pictureField
 	Redirects uriList
 	Logouts   uriList
 	Federated []federatedRow

@@ -9,26 +9,31 @@ import (
 	"pocketid/internal/oidc"
 )
 
-// grounds are what a logo of a client is for, in the order of the page: its name in the
-// address and in faults.
-var grounds = [2]struct {
+// grounds are what a picture of a client is for, in the order of the page: its name in the
+// address and in faults. The last one stands behind the pages on the way to the client.
+var grounds = [3]struct {
 	name, field string
 	kind        images.Kind
-}{{"light", "logo", images.ClientLight}, {"dark", "dark_logo", images.ClientDark}}
+	want        images.Want
+}{{"light", "logo", images.ClientLight, images.ForLogo}, {"dark", "dark_logo", images.ClientDark, images.ForLogo},
+	{"background", "background", images.ClientBackground, images.ForBackground}}
 
 // logoFields are the fields in which the logos of a client are chosen.
-func (p *clientPage) logoFields(typed string) (fields [2]pictureField) {
+func (p *clientPage) logoFields(typed string) (fields [3]pictureField) {
 	paths := p.Client.Logo.Paths(p.Client.ID)
 	for i, g := range grounds {
 		f := pictureField{ID: g.field, Form: "logo-" + g.name, Label: p.words.T("client.logo." + g.name), Hint: p.words.T("picture.hint.logo", "max", images.MaxFile>>20),
-			Err: p.Err(g.field), Want: images.ForLogo, Now: avatarOf(p.Client.Name, p.Client.ID), Remove: p.words.T("picture.remove"),
-			Elsewhere: true, AddressErr: p.Err(g.field + "_address")}
+			Err: p.Err(g.field), Want: g.want, Now: avatarOf(p.Client.Name, p.Client.ID), Remove: p.words.T("picture.remove"),
+			Elsewhere: g.kind != images.ClientBackground, AddressErr: p.Err(g.field + "_address")}
 		if p.Fault != nil && (f.Err != "" || f.AddressErr != "") {
 			f.Address = typed
 		}
 		one := oidc.LogoPaths{Light: paths.Light}
 		if g.kind == images.ClientDark {
 			one = oidc.LogoPaths{Dark: paths.Dark}
+		}
+		if g.kind == images.ClientBackground {
+			f.Hint, one = p.words.T("settings.picture.background.hint"), oidc.LogoPaths{Light: p.Client.Look().BackgroundPath()}
 		}
 		f.Own = one != oidc.LogoPaths{}
 		f.Now = f.Now.showing("", one)
@@ -39,12 +44,14 @@ func (p *clientPage) logoFields(typed string) (fields [2]pictureField) {
 
 // clientLogo takes a logo, from a file or from an address, or takes it away.
 func (x *Web) clientLogo(w http.ResponseWriter, r *http.Request) error {
-	ground := grounds[0]
-	if r.PathValue("ground") != ground.name {
-		if ground = grounds[1]; r.PathValue("ground") != ground.name {
-			return edge.ErrNotFound
-		}
+	i := 0
+	for i < len(grounds) && grounds[i].name != r.PathValue("ground") {
+		i++
 	}
+	if i == len(grounds) {
+		return edge.ErrNotFound
+	}
+	ground := grounds[i]
 	ctx, by := r.Context(), actor(r)
 	c, err := x.oidc.Client(ctx, by, r.PathValue("id"))
 	if err != nil {
@@ -60,12 +67,12 @@ func (x *Web) clientLogo(w http.ResponseWriter, r *http.Request) error {
 		return err
 	}
 	var picture *images.Picture
-	if address != "" && !chosen && !form.Has("picture_remove") {
+	if address != "" && !chosen && ground.kind != images.ClientBackground && !form.Has("picture_remove") {
 		var fetched images.Picture
 		fetched, err = x.oidc.FetchLogo(ctx, by, address)
 		picture, err = &fetched, at(err, ground.field+"_address")
 	} else {
-		picture, err = pictureSent(r, ground.field, images.ForLogo)
+		picture, err = pictureSent(r, ground.field, ground.want)
 	}
 	switch {
 	case err != nil:

@@ -9,6 +9,7 @@ import (
 	"strings"
 
 	"pocketid/internal/i18n"
+	"pocketid/internal/oidc"
 	"pocketid/internal/settings"
 	"pocketid/internal/signin"
 )
@@ -66,7 +67,10 @@ type settingsPage struct {
 	Tab             string
 	Meanwhile       []meanwhile
 	Outside         signin.Outside // passkeys that the rules as they are saved exclude
-	Environment     []Fixed        // what the environment says beside the settings
+	Pictures        []pictureField
+	Logos           oidc.LogoPaths
+	Background      string  // the address of the picture
+	Environment     []Fixed // what the environment says beside the settings
 
 	variables map[string]string // where the environment decides: the variables of the settings
 }
@@ -162,5 +166,7 @@ func (x *Web) showSettings(w http.ResponseWriter, r *http.Request, typed, is set
 		}
 	}
 	p.Environment = x.environment
+	p.words = x.words(r)
+	p.pictureFields(is)
 	return x.show(w, r, "settings", &p)
 }

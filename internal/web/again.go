@@ -64,6 +64,7 @@ func (x *Web) again(w http.ResponseWriter, r *http.Request) error {
 			return seeOther(w, target)
 		}
 		p.Client, p.Deny = waiting.ClientName, waitingID(target)
+		p.Look = waiting.Look
 		edge.AllowFormTo(w, waiting.RedirectURI)
 	}
 	return x.show(w, r, "again", &p)

@@ -47,6 +47,7 @@ func (x *Web) showCode(w http.ResponseWriter, r *http.Request, code, target stri
 	// Where nothing else is left to ask, the form ends at the application. A request that
 	// does not wait any more says so itself, once it is reached.
 	if waiting, err := x.waiting(w, r, target); err == nil && waiting != nil {
+		p.Look = waiting.Look
 		edge.AllowFormTo(w, waiting.RedirectURI)
 	}
 	return x.show(w, r, "code", &p)

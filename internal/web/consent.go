@@ -58,6 +58,7 @@ func (x *Web) consent(w http.ResponseWriter, r *http.Request) error {
 		return err
 	}
 	p.Logo = p.Logo.showing(themeOf(r), x.oidc.Logos(r.Context(), waiting))
+	p.Look = waiting.Look
 	// The answer to the form goes back to the application by way of redirects.
 	edge.AllowFormTo(w, waiting.RedirectURI)
 	return x.show(w, r, "consent", &p)

@@ -17,7 +17,10 @@ import (
 	"pocketid/internal/edge"
 	"pocketid/internal/fault"
 	"pocketid/internal/i18n"
+	"pocketid/internal/images"
+	"pocketid/internal/oidc"
 	"pocketid/internal/overview"
+	"pocketid/internal/settings"
 	"pocketid/internal/signin"
 )
 
@@ -37,12 +40,19 @@ type Frame struct {
 	// Fault is what is wrong with what was sent, shown on top and beside its field.
 	Fault *Problem
 
+	// Look is that of the application on the way to which a page stands.
+	Look oidc.Look
+
 	App       string // the name of the instance
 	Lang, Dir string
 	Language  string // its name in itself
 	Theme     string // "light", "dark" or "" for the system's
 	Still     bool   // without animations
-	Accent    string // changes when the administrator's colour does; "" is ours
+	Accent    string // the sheet with the colour that is not ours; "" is ours
+	Brand     Avatar // the logo of the instance; without a picture it is our mark
+	Band      Avatar // the same for the band
+	Icon      string // the address of its favicon; "" is ours
+	Photo     string // the address of the picture behind sign-in pages; "" is none
 	Path      string // of this page, for what comes back to it
 	Me        *Me    // who is signed in; nil on sign-in pages
 	// Counts stand in the menu of administrators; nil on other pages.
@@ -180,8 +190,13 @@ func (x *Web) fill(w http.ResponseWriter, r *http.Request, f *Frame) error {
 	}
 	f.App, f.Lang, f.Dir, f.Now = s.AppName, f.words.ID, f.words.Dir(), edge.Now(ctx)
 	f.Language = f.words.T("language.name")
-	f.Accent = accentVersion(s.AccentColor)
 	f.Theme, f.Still = themeOf(r), s.DisableAnimations
+	f.Accent = accentSheet(s.AccentColor, f.Look)
+	own := ownPictures(s.Pictures)
+	f.Brand, f.Band, f.Icon = Avatar{}.showing(f.Theme, own.logos()), own.band(), own.path(images.Favicon)
+	if f.Photo = f.Look.BackgroundPath(); f.Photo == "" {
+		f.Photo = own.path(images.Background)
+	}
 	f.Path = r.URL.EscapedPath()
 	if n := len(r.URL.RawQuery); n > 0 && n <= maxBack && r.Method == http.MethodGet {
 		f.Path += "?" + r.URL.RawQuery
@@ -294,10 +309,18 @@ func themeOf(r *http.Request) string {
 	return c.Value
 }
 
-// accentVersion names an accent in the address of /theme.css; "" is our own colour.
-func accentVersion(colour string) string {
-	if colour == "" || colour == "default" {
+// accentSheet is the address of the sheet with the accent of the instance or of an
+// application, which changes with the colour; "" is our own colour.
+func accentSheet(colour string, look oidc.Look) string {
+	of := ""
+	if look.Accent != "" {
+		colour, of = look.Accent, "client="+url.QueryEscape(look.ClientID)+"&"
+	}
+	if colour == "" || colour == settings.DefaultColour {
 		return ""
 	}
-	return url.QueryEscape(colour)
+	return "/theme.css?" + of + "v=" + url.QueryEscape(accentTag(colour))
 }
+
+// accentTag is the validator of the sheet with a colour.
+func accentTag(colour string) string { return url.QueryEscape(colour) }

@@ -99,7 +99,7 @@ func (x *Web) newLogin(r *http.Request, target string, waiting *oidc.Waiting) *l
 			p.Title, p.Ceremony.Words = p.words.T("login.title"), ceremonyWords(p.words)
 		}
 		p.Client, p.Hint, p.Deny = waiting.ClientName, waiting.LoginHint, waitingID(target)
-		p.redirectURI = waiting.RedirectURI
+		p.redirectURI, p.Look = waiting.RedirectURI, waiting.Look
 		// Only a logo that an administrator chose: a stranger's tells people nothing here.
 		p.Logo = p.Logo.showing(themeOf(r), waiting.Logo.Paths(waiting.ClientID))
 	}

@@ -1,11 +1,13 @@
 package web
 
 import (
+	"cmp"
 	"net/http"
 	"time"
 
 	"pocketid/internal/edge"
 	"pocketid/internal/i18n"
+	"pocketid/internal/images"
 	"pocketid/internal/settings"
 	"pocketid/internal/signin"
 )
@@ -106,22 +108,36 @@ func (x *Web) keepTheme(w http.ResponseWriter, theme string) {
 		Secure: x.public.Scheme == "https", SameSite: http.SameSiteLaxMode})
 }
 
-// themeSheet is the one rule that the administrator's colour makes.
+// themeSheet is the one rule that a colour makes: the administrator's for all, or with
+// ?client= the one for the pages on the way to an application.
 func (x *Web) themeSheet(w http.ResponseWriter, r *http.Request) error {
 	s, err := x.settings(r.Context())
 	if err != nil {
 		return err
 	}
-	w.Header().Set("Content-Type", "text/css; charset=utf-8")
-	w.Header().Set("Cache-Control", "public, max-age=86400")
-	if s, err = s.Checked(); err != nil || s.AccentColor == settings.DefaultColour {
-		return nil // a row of another version may say what we would not write into a sheet
+	colour := s.AccentColor
+	if id := r.URL.Query().Get("client"); id != "" {
+		own, err := x.oidc.AccentOf(r.Context(), id)
+		if err != nil {
+			return err
+		}
+		colour = cmp.Or(own, colour)
 	}
-	_, err = w.Write([]byte(":root{--accent:" + s.AccentColor + "}\n"))
-	return err
+	rule := ""
+	// A row of another version may say what we would not write into a sheet.
+	if colour, err = settings.CheckColour(colour); err == nil && colour != settings.DefaultColour {
+		rule = ":root{--accent:" + colour + "}\n"
+	} else {
+		colour = settings.DefaultColour
+	}
+	return edge.Serve(w, r, edge.Content{Type: "text/css; charset=utf-8", ETag: accentTag(colour), Data: []byte(rule)})
 }
 
 // favicon is for those who ask where browsers used to.
 func (x *Web) favicon(w http.ResponseWriter, r *http.Request) error {
-	return seeOther(w, x.assets.URL("favicon.svg"))
+	s, err := x.settings(r.Context())
+	if err != nil {
+		return err
+	}
+	return seeOther(w, cmp.Or(ownPictures(s.Pictures).path(images.Favicon), x.assets.URL("favicon.svg")))
 }

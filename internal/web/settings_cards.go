@@ -18,6 +18,7 @@ func (x *Web) settingsRoutes() []edge.Route {
 	for _, c := range settingsCards {
 		routes = append(routes, page("POST "+settingsPath+"/"+c.name, edge.Admin, x.settingsSave(c)))
 	}
+	routes = append(routes, pictureForm("POST "+settingsPath+"/pictures/{name}", edge.Admin, x.settingsPicture))
 	for _, tab := range settingsTabs {
 		routes = append(routes,
 			page("GET "+settingsPath+"/"+tab+"/reset", edge.Admin, x.settingsReset(tab)),
