@@ -1,6 +1,7 @@
 package browser
 
 import (
+	"image/color"
 	"testing"
 
 	"github.com/chromedp/chromedp"
@@ -20,10 +21,11 @@ func TestSettings(t *testing.T) {
 		p.fill("#appName", "Fjordlab")
 		p.click("#general form:nth-of-type(1) footer button")
 		p.see("#sessionDuration[aria-invalid]")
-		if got := p.value(`document.querySelector("#appName").value + document.querySelector("#sessionDuration").value`); got != "Fjordlabsoon" {
+		if got := p.value(`document.querySelector("#appName").value + document.querySelector("#sessionDuration").value + document.querySelector("[name=sessionDuration_unit]").value`); got != "Fjordlabsoonhours" {
 			t.Errorf("after a fault the fields hold %q", got)
 		}
-		p.fill("#sessionDuration", "45")
+		p.fill("#sessionDuration", "2")
+		p.do(chromedp.SetValue(chromedp.CSS("[name=sessionDuration_unit]"), "days"))
 		p.do(chromedp.SetValue(chromedp.CSS("#homePageUrl"), "/settings/account/passkeys"))
 		p.click("#general form:nth-of-type(1) footer button")
 		p.text("Saved. It holds at once.")
@@ -39,7 +41,22 @@ func TestSettings(t *testing.T) {
 		p.text("Saved. It holds at once.")
 		p.until(`!document.querySelector("#requireUserEmail").checked && document.querySelector("#emailsVerified").checked && document.querySelector("#allowOwnAccountEdit").checked`)
 
+		p.until(`document.querySelector("#sessionDuration").value + document.querySelector("[name=sessionDuration_unit]").value === "2days"`)
+
+		// A tab is set back after a question that names what changes.
+		p.click(`#general a[data-ask]`)
+		p.see("dialog[open]")
+		p.text("Fjordlab")
+		p.click("dialog[open] button.primary")
+		p.text("Set back. It holds at once.")
+		p.until(`document.querySelector("#appName").value === "Pocket ID" && document.querySelector("#sessionDuration").value === "1"`)
+
 		p.click(`[aria-controls=signin]`)
+		p.click("#adminLoginCodes")
+		p.see("form.typed .unsaved")
+		p.click("#signin form:nth-of-type(2) footer button")
+		p.text("Saved. It holds at once.")
+		p.until(`!document.querySelector("#adminLoginCodes").checked`)
 		p.click(`[name=webauthnAuthenticatorAttachment][value=platform]`)
 		p.click("#webauthnAllowSyncedPasskeys")
 		p.fill("#relatedOrigins", "http://id.example.org")
@@ -59,6 +76,8 @@ func TestSettings(t *testing.T) {
 		p.click(`[name=accent][value=pine]`)
 		p.until(`document.querySelector(".preview").dataset.accent === "pine"`)
 		p.fill("#accentColor", "tomato")
+		p.until(`/[0-9.]+.*[0-9.]+/.test(document.querySelector("[data-contrast]").textContent)`)
+		p.until(`[...document.querySelectorAll(".preview")].map(e => getComputedStyle(e).colorScheme).join() === "light,dark"`)
 		p.until(`document.querySelector("[name=accent]:checked").value === "own" && getComputedStyle(document.querySelector(".preview")).getPropertyValue("--accent") === "tomato"`)
 		p.click("#disableAnimations")
 		p.click("#branding footer button")
@@ -68,8 +87,17 @@ func TestSettings(t *testing.T) {
 		if got := p.value(`getComputedStyle(document.querySelector(".btn")).transitionDuration + getComputedStyle(document.querySelector(".btn")).animationName`); got != "0snone" {
 			t.Errorf("something moves: %s", got)
 		}
+		// A picture is shown before it is sent, and everywhere after it was.
+		p.upload("#logo-light", painting(t, "logo.png", color.NRGBA{200, 30, 30, 255}, color.NRGBA{255, 255, 255, 255}))
+		p.until(`document.querySelector(".preview [data-logo]").src.startsWith("data:image/png")`)
+		p.click(`form[action$="/pictures/logo-light"] button.btn:not(.danger)`)
+		p.text("The picture is used from now on.")
+		p.see(`.brand img.logo[src*="/api/application-images/logo"]`)
+		p.click(`form[action$="/pictures/logo-light"] button.danger`)
+		p.text("The default is used again.")
+		p.see(".brand .mark")
 		p.click(`[name=accent][value=indigo]`)
-		p.click("#branding footer button")
+		p.click("#branding form:nth-of-type(1) footer button")
 		p.until(`!document.querySelector("link[href^='/theme.css']")`)
 		p.quiet()
 	})
