@@ -19,6 +19,7 @@ func cards() map[string]url.Values {
 		"general":  {"appName": {"Acme"}, "sessionDuration": {"30"}, "homePageUrl": {"/settings/account/sessions"}},
 		"accounts": {"emailsVerified": {"on"}},
 		"passkeys": {"webauthnUserVerification": {"preferred"}, "webauthnAuthenticatorAttachment": {"any"}, "relatedOrigins": {"https://id.example.org"}},
+		"codes":    {},
 		"branding": {"accent": {"own"}, "accentColor": {"teal"}},
 	}
 }
@@ -89,6 +90,7 @@ func TestHostileSettings(t *testing.T) {
 			"an origin by http":       {"passkeys", "relatedOrigins", "http://id.example.org"},
 			"many origins":            {"passkeys", "relatedOrigins", strings.Repeat("https://a.example\nhttps://b.example.org\n", 500) + "x"},
 			"a model":                 {"passkeys", "webauthnDeniedAaguids", "<script>alert(1)</script>"},
+			"a language":              {"general", "defaultLocale", "tlh"},
 			"a choice":                {"passkeys", "webauthnUserVerification", "never"},
 		} {
 			form := showing(t, boss, c.card, cards()[c.card])
@@ -205,6 +207,7 @@ func TestSettingsChangedMeanwhile(t *testing.T) {
 	})
 }
 
+// threats 64
 func TestEnvironmentDecidesAboutSettings(t *testing.T) {
 	apptest.Both(t, func(t *testing.T, h *apptest.House) {
 		boss := h.SetUp()
@@ -217,5 +220,93 @@ func TestEnvironmentDecidesAboutSettings(t *testing.T) {
 				t.Errorf("%s: %s", card, page)
 			}
 		}
+		for _, tab := range []string{"general", "signin", "branding"} {
+			if page := boss.Open(settingsPath + "/" + tab + "/reset"); page.Status != http.StatusForbidden {
+				t.Errorf("setting %s back: %s", tab, page)
+			}
+			if page := boss.Submit(settingsPath+"/"+tab+"/reset", url.Values{}); page.Status != http.StatusForbidden {
+				t.Errorf("setting %s back: %s", tab, page)
+			}
+		}
+		if strings.Contains(page.Body, "the key of a house for tests") || !strings.Contains(page.Body, "<code>ENCRYPTION_KEY</code>") {
+			t.Errorf("the page says more of a secret than that there is one, or less: %s", page)
+		}
 	}, "UI_CONFIG_DISABLED=true", "APP_NAME=From outside")
+}
+
+// A tab is set back as it was shown, and not what somebody else has set since.
+func TestTabsAreSetBack(t *testing.T) {
+	apptest.Both(t, func(t *testing.T, h *apptest.House) {
+		boss := h.SetUp()
+		const reset = settingsPath + "/general/reset"
+		save := func() {
+			if page := boss.Submit(settingsPath+"/general", showing(t, boss, "general", cards()["general"])); page.Status != http.StatusOK {
+				t.Fatalf("%s", page)
+			}
+		}
+		was := func() url.Values {
+			return url.Values{"was": {matches(t, boss.Open(reset), `name="was" value="([^"]*)"`)[0]}}
+		}
+		before := was()
+		save()
+		if page := boss.Submit(reset, before); page.Status != http.StatusUnprocessableEntity || !strings.Contains(page.Body, "Acme") {
+			t.Errorf("over what nobody has seen: %s", page)
+		}
+		if page := boss.Submit(reset, was()); page.Status != http.StatusOK || !strings.Contains(page.Body, `value="Pocket ID"`) {
+			t.Errorf("set back: %s", page)
+		}
+		ada := h.User("ada")
+		ada.SignIn()
+		if page := ada.Submit(reset, was()); page.Status != http.StatusForbidden {
+			t.Errorf("by somebody: %s", page)
+		}
+	})
+}
+
+// threats 28, 29: what an administrator gives to the pages on the way to an application
+// stays in its place, and counts there alone.
+func TestLookOfAnApplication(t *testing.T) {
+	apptest.Both(t, func(t *testing.T, h *apptest.House) {
+		boss := h.SetUp()
+		shop, wiki := h.Client("shop"), h.Client("wiki")
+		at := "/settings/admin/oidc-clients/" + shop.ID
+		save := func(accent, greeting string) *apptest.Page {
+			for _, form := range apptest.Forms(boss.Open(at).Body) {
+				if v := form.Values(); v.Has("greeting") {
+					v.Set("accent", accent)
+					v.Set("greeting", greeting)
+					return boss.Submit(at, v)
+				}
+			}
+			t.Fatal("the page of a client has no form for its look")
+			return nil
+		}
+		for _, accent := range []string{"red}body{display:none", "url(//evil.example)", "</style><script>", "var(--text)", "red;x:y"} {
+			if page := save(accent, ""); page.Status != http.StatusUnprocessableEntity || !strings.Contains(page.Body, `href="#accent"`) {
+				t.Errorf("%q: %s", accent, page)
+			}
+		}
+		for _, greeting := range []string{"a\u202eb", strings.Repeat("a", 151)} {
+			if page := save("", greeting); page.Status != http.StatusUnprocessableEntity || !strings.Contains(page.Body, `href="#greeting"`) {
+				t.Errorf("%q: %s", greeting, page)
+			}
+		}
+		if page := save("Teal", `Ask <b onclick="x">Ada</b>`); page.Status != http.StatusOK {
+			t.Fatalf("%s", page)
+		}
+		page := h.Browser().Open(shop.Begin().URL())
+		sheet := strings.ReplaceAll(matches(t, page, `href="(/theme.css[^"]*)"`)[0], "&amp;", "&")
+		if got := h.Program().Get(sheet).Body; got != ":root{--accent:teal}\n" || !strings.Contains(sheet, "client="+shop.ID) {
+			t.Errorf("the sheet %s is %q", sheet, got)
+		}
+		if strings.Contains(page.Body, "<b onclick") || !strings.Contains(page.Body, "Ask &lt;b onclick") {
+			t.Errorf("the sentence: %s", page)
+		}
+		if page := h.Browser().Open(wiki.Begin().URL()); strings.Contains(page.Body, "theme.css") || strings.Contains(page.Body, "onclick") {
+			t.Errorf("another application: %s", page)
+		}
+		if got := h.Program().Get("/theme.css?client=" + wiki.ID + "&v=red%7D").Body; got != "" {
+			t.Errorf("a sheet that nobody asked an administrator for: %q", got)
+		}
+	})
 }
