@@ -44,7 +44,7 @@ func (p *settingsPage) pictureFields(is settings.Settings) {
 	for _, name := range settings.PictureNames {
 		f := pictureField{ID: name, Label: p.words.T("settings.picture." + name), Hint: p.words.T("settings.picture." + name + ".hint"), Err: p.Err(name),
 			Want: images.InstanceWants[name], Own: own[name] != "", Remove: p.words.T("settings.picture.remove"), Round: name == images.DefaultPerson}
-		f.Now = Avatar{Picture: own.path(name), Hue: 1}
+		f.Now = Avatar{Picture: own.path(name)}
 		if name == images.LogoDark && f.Own {
 			f.Now.Tile = "dark"
 		}
