@@ -84,12 +84,6 @@ async function ask(address) {
   } catch { location.assign(address); }
 }
 
-// A form with data-unsaved says that it is not saved, and the browser asks before what was typed in it is left.
-const typed = new Set();
-document.addEventListener('input', e => { const f = e.target.closest('form[data-unsaved]'); if (f) { f.classList.add('typed'); typed.add(f); } });
-document.addEventListener('submit', e => typed.delete(e.target));
-addEventListener('beforeunload', e => { if (typed.size) e.preventDefault(); });
-
 // The answer to a form that must not be sent again takes the address of a page that can be loaded again.
 const at = document.querySelector('[data-address]');
 if (at) history.replaceState(null, '', at.dataset.address);
