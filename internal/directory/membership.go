@@ -119,3 +119,15 @@ func (d *Directory) GroupChoices(ctx context.Context, by audit.Actor, limit int)
 	})
 	return groups, err
 }
+
+// FindGroups are the groups that somebody can be put into and whose names have words that
+// begin with those of a search, at most limit.
+func (d *Directory) FindGroups(ctx context.Context, by audit.Actor, search string, limit int) (groups []Group, err error) {
+	found, err := d.ListGroups(ctx, by, GroupFilter{Search: search, Limit: limit})
+	for _, g := range found.Rows {
+		if g.LDAPID == "" {
+			groups = append(groups, Group{ID: g.ID, Name: g.Name, FriendlyName: g.FriendlyName, Members: g.Members})
+		}
+	}
+	return groups, err
+}

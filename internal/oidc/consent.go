@@ -154,11 +154,24 @@ func (p *Provider) Allowed(ctx context.Context, by audit.Actor) ([]Allowed, erro
 	if by.UserID == "" {
 		return nil, directory.ErrNotYours
 	}
+	return p.allowed(ctx, by.UserID)
+}
+
+// AllowedOf lists the applications that may use the account of somebody, by name, for
+// administrators.
+func (p *Provider) AllowedOf(ctx context.Context, by audit.Actor, userID string) ([]Allowed, error) {
+	if err := by.MustAdmin(); err != nil {
+		return nil, err
+	}
+	return p.allowed(ctx, userID)
+}
+
+func (p *Provider) allowed(ctx context.Context, userID string) ([]Allowed, error) {
 	var list []Allowed
 	err := p.db.Read(ctx, func(tx *db.Tx) (err error) {
 		list, err = db.All(tx, (*Allowed).fields, `
 			SELECT id, name, launch_url, logo_id, dark_logo_id, scopes, resources, asked, since, used FROM (`+allowedNow+`) a
-			ORDER BY name_key NULLS LAST, id LIMIT $3`, by.UserID, tx.Now().UnixMicro(), maxAllowed)
+			ORDER BY name_key NULLS LAST, id LIMIT $3`, userID, tx.Now().UnixMicro(), maxAllowed)
 		if err != nil {
 			return err
 		}
@@ -226,6 +239,19 @@ func (p *Provider) RevokeConsent(ctx context.Context, by audit.Actor, clientID s
 	if by.UserID == "" {
 		return directory.ErrNotYours
 	}
+	return p.revokeConsent(ctx, by, by.UserID, clientID)
+}
+
+// RevokeConsentOf takes back what somebody allowed a client, as RevokeConsent does, for
+// administrators.
+func (p *Provider) RevokeConsentOf(ctx context.Context, by audit.Actor, userID, clientID string) error {
+	if err := by.MustAdmin(); err != nil {
+		return err
+	}
+	return p.revokeConsent(ctx, by, userID, clientID)
+}
+
+func (p *Provider) revokeConsent(ctx context.Context, by audit.Actor, userID, clientID string) error {
 	return p.db.Write(ctx, func(tx *db.Tx) error {
 		c, err := clientByID(tx, clientID)
 		if errors.Is(err, ErrNoClient) {
@@ -235,13 +261,13 @@ func (p *Provider) RevokeConsent(ctx context.Context, by audit.Actor, clientID s
 			return err
 		}
 		var scopes []string
-		err = tx.One([]any{db.JSON(&scopes)}, `DELETE FROM consents WHERE user_id = $1 AND client_id = $2 RETURNING scopes`, by.UserID, clientID)
+		err = tx.One([]any{db.JSON(&scopes)}, `DELETE FROM consents WHERE user_id = $1 AND client_id = $2 RETURNING scopes`, userID, clientID)
 		asked := err == nil
 		if err != nil && !errors.Is(err, db.ErrNotFound) {
 			return err
 		}
 		ended, err := tx.Exec(`UPDATE grants SET revoked_at = $3, revoked_reason = $4, refresh_hash = NULL
-			WHERE user_id = $1 AND client_id = $2 AND revoked_at IS NULL`, by.UserID, clientID, tx.Now().UnixMicro(), revokedConsent)
+			WHERE user_id = $1 AND client_id = $2 AND revoked_at IS NULL`, userID, clientID, tx.Now().UnixMicro(), revokedConsent)
 		if err != nil {
 			return err
 		}
@@ -250,13 +276,13 @@ func (p *Provider) RevokeConsent(ctx context.Context, by audit.Actor, clientID s
 		}
 		// A yes that waits for its answer is taken back with the rest.
 		tx.Do(`UPDATE authorizations SET consent_by = NULL, consented_at = NULL WHERE client_id = $1 AND consent_by = $2 AND done_at IS NULL`,
-			clientID, by.UserID)
-		if _, err := endSids(tx, `user_id = $3 AND client_id = $4`, by.UserID, clientID); err != nil {
+			clientID, userID)
+		if _, err := endSids(tx, `user_id = $3 AND client_id = $4`, userID, clientID); err != nil {
 			return err
 		}
-		audit.Record(tx, by, audit.Event{Name: audit.ConsentRevoked, Object: c.object(), User: by.UserID, Client: c.ID,
+		audit.Record(tx, by, audit.Event{Name: audit.ConsentRevoked, Object: c.object(), User: userID, Client: c.ID,
 			Before: map[string]any{"scopes": scopes}, Data: map[string]any{"grants": ended}})
-		jobs.Publish(tx, "consent.revoked", by.UserID+" "+c.ID)
+		jobs.Publish(tx, "consent.revoked", userID+" "+c.ID)
 		return nil
 	})
 }

@@ -8,6 +8,7 @@ import (
 	"net/url"
 	"strings"
 
+	"pocketid/internal/audit"
 	"pocketid/internal/directory"
 	"pocketid/internal/edge"
 	"pocketid/internal/i18n"
@@ -28,6 +29,8 @@ func (x *Web) userRoutes() []edge.Route {
 		page("GET "+user+"/passkeys/{pid}/remove", edge.Admin, x.userPasskeyRemove),
 		page("POST "+user+"/passkeys/{pid}/remove", edge.Admin, x.userPasskeyRemoved),
 		page("POST "+user+"/sessions/{sid}/end", edge.Admin, x.userSessionEnd),
+		page("GET "+user+"/apps/{client}/revoke", edge.Admin, x.userAppRevoke),
+		page("POST "+user+"/apps/{client}/revoke", edge.Admin, x.userAppRevoked),
 		page("GET "+user+"/sign-out", edge.Admin, x.userSignOut),
 		page("POST "+user+"/sign-out", edge.Admin, x.userSignedOut),
 	}
@@ -54,7 +57,16 @@ type userPage struct {
 	Details   detailsForm
 	Keys      []keyLine
 	Sessions  []sessionLine
+	Apps      []allowedLine // which may use the account
+	MoreApps  int           // beside Apps
+	// Activity is what happened last with the account.
+	Activity []logDay
 }
+
+const (
+	appsShown     = 50
+	activityShown = 10
+)
 
 // A userForm is the profile as it was typed.
 type userForm struct {
@@ -135,6 +147,23 @@ func (x *Web) showUser(w http.ResponseWriter, r *http.Request, u *directory.User
 		p.Sessions = append(p.Sessions, sessionLine{ID: s.ID, Name: deviceName(words, s.UserAgent), Icon: deviceOf(s.UserAgent).Icon,
 			Address: s.Address, SeenAt: s.LastSeenAt, Here: s.ID == visitor(r).Session.ID, ByCode: s.ByCode()})
 	}
+	apps, err := x.oidc.AllowedOf(ctx, actor(r), u.ID)
+	if err != nil {
+		return err
+	}
+	p.MoreApps = max(len(apps)-appsShown, 0)
+	for i := range apps[:min(len(apps), appsShown)] {
+		p.Apps = append(p.Apps, allowedLineOf(words, &apps[i]))
+	}
+	seen, err := x.audit.List(ctx, actor(r), audit.Filter{Person: u.ID, Limit: activityShown})
+	if err != nil {
+		return err
+	}
+	var lines []logLine
+	for i := range seen.Entries {
+		lines = append(lines, lineOf(words, &seen.Entries[i]))
+	}
+	p.Activity = daysOf(words, now, lines)
 	return x.show(w, r, "user", &p)
 }
 

@@ -8,6 +8,7 @@ import (
 	"pocketid/internal/directory"
 	"pocketid/internal/edge"
 	"pocketid/internal/i18n"
+	"pocketid/internal/oidc"
 	"pocketid/internal/signin"
 )
 
@@ -135,4 +136,52 @@ func (x *Web) userSignedOut(w http.ResponseWriter, r *http.Request) error {
 	}
 	flash(w, r, "flash.user_signed_out", "name", u.Name())
 	return seeOther(w, userPath(u.ID)+"#sessions")
+}
+
+// userAppPage asks before an application loses access to somebody's account.
+type userAppPage struct {
+	Frame
+	Name    string // whose account it is
+	Address string // of their page
+	App     allowedLine
+}
+
+func (x *Web) userAppPageOf(r *http.Request) (*userAppPage, error) {
+	u, err := x.directory.User(r.Context(), r.PathValue("id"))
+	if err != nil {
+		return nil, err
+	}
+	apps, err := x.oidc.AllowedOf(r.Context(), actor(r), u.ID)
+	if err != nil {
+		return nil, err
+	}
+	i := slices.IndexFunc(apps, func(a oidc.Allowed) bool { return a.ClientID == r.PathValue("client") })
+	if i < 0 {
+		return nil, oidc.ErrNoConsent
+	}
+	words := x.words(r)
+	return &userAppPage{
+		Frame: Frame{Title: words.T("user_app.title", "app", apps[i].Name, "name", u.Name()), Area: "admin", Here: "users", Narrow: true},
+		Name:  u.Name(), Address: userPath(u.ID), App: allowedLineOf(words, &apps[i]),
+	}, nil
+}
+
+func (x *Web) userAppRevoke(w http.ResponseWriter, r *http.Request) error {
+	p, err := x.userAppPageOf(r)
+	if err != nil {
+		return err
+	}
+	return x.show(w, r, "user-app", p)
+}
+
+func (x *Web) userAppRevoked(w http.ResponseWriter, r *http.Request) error {
+	p, err := x.userAppPageOf(r)
+	if err != nil {
+		return err
+	}
+	if err := x.oidc.RevokeConsentOf(r.Context(), actor(r), r.PathValue("id"), p.App.ID); err != nil {
+		return err
+	}
+	flash(w, r, "flash.allowed_ended", "name", p.App.Name)
+	return seeOther(w, p.Address+"#apps")
 }

@@ -7,6 +7,7 @@ import (
 	"net/http"
 	"reflect"
 	"slices"
+	"strings"
 
 	"pocketid/internal/directory"
 	"pocketid/internal/edge"
@@ -17,8 +18,10 @@ type groupsForm struct {
 	Choices []groupChoice
 	Was     []string // the groups that this form first showed, by id
 	Foreign []string // names of those that another directory gives
-	// Many says that there are too many groups to offer all: only those of the user are.
+	// Many says that there are too many groups to offer all: those of the user are, and
+	// those that Find finds.
 	Many      bool
+	Find      string
 	Meanwhile []meanwhile
 }
 
@@ -30,6 +33,9 @@ type groupChoice struct {
 
 // groupsOffered is how many groups a form offers at most.
 const groupsOffered = 300
+
+// groupsFound is how many groups a search in the form offers at most.
+const groupsFound = 50
 
 // groupsTyped are groups by id.
 type groupsTyped struct{ was, picked []string }
@@ -59,7 +65,22 @@ func (x *Web) groupsFormOf(r *http.Request, u *directory.User, typed *groupsType
 		picked = typed.picked
 	}
 	if f.Many {
-		all = own
+		if f.Find = strings.TrimSpace(r.URL.Query().Get("find")); f.Find == "" {
+			all = nil
+		} else if all, err = x.directory.FindGroups(r.Context(), actor(r), f.Find, groupsFound); err != nil {
+			return groupsForm{}, err
+		}
+		all = slices.DeleteFunc(all, func(g directory.Group) bool {
+			return slices.ContainsFunc(own, func(o directory.Group) bool { return o.ID == g.ID })
+		})
+		all = append(own, all...)
+		for _, id := range picked { // that a form held which did not pass
+			if !slices.ContainsFunc(all, func(g directory.Group) bool { return g.ID == id }) {
+				if g, err := x.directory.Group(r.Context(), actor(r), id); err == nil && g.LDAPID == "" {
+					all = append(all, g)
+				}
+			}
+		}
 	}
 	for _, g := range all {
 		f.Choices = append(f.Choices, groupChoice{g.ID, g.Called(), slices.Contains(picked, g.ID)})

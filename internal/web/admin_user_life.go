@@ -196,6 +196,7 @@ type userLinkedPage struct {
 	Frame
 	User      *directory.User
 	Link      string
+	QR        qrCode // of the link
 	Code      string
 	ExpiresAt time.Time
 	// Address is that of their page, which this one takes for its own: loading it
@@ -230,9 +231,13 @@ func (x *Web) userLinked(w http.ResponseWriter, r *http.Request) error {
 		}
 		return err
 	}
+	code, err := qrOf(link.URL)
+	if err != nil {
+		return err
+	}
 	p := userLinkedPage{
 		Frame: Frame{Title: x.words(r).T("user_linked.title", "name", u.Name()), Area: "admin", Here: "users", Narrow: true},
-		User:  &u, Link: link.URL, Code: link.Code, ExpiresAt: link.ExpiresAt, Address: userPath(u.ID),
+		User:  &u, Link: link.URL, QR: code, Code: link.Code, ExpiresAt: link.ExpiresAt, Address: userPath(u.ID),
 	}
 	w.Header().Set("Cache-Control", "no-store")
 	return x.show(w, r, "user-linked", &p)

@@ -91,6 +91,7 @@ var pages = map[string]kind{
 	"settings":       {"house", settingsPage{}},
 	"settings-reset": {"house", settingsResetPage{}},
 	"user":           {"house", userPage{}},
+	"user-app":       {"house", userAppPage{}},
 	"user-demote":    {"house", userDemotePage{}},
 	"user-passkey":   {"house", userPasskeyPage{}},
 	"user-signout":   {"house", userSignOutPage{}},

@@ -95,6 +95,7 @@ var House = Plan{
 		"github.com/descope/virtualwebauthn": {Packages: "apptest test/bench", Tests: "signin test/kill", Why: "a passkey in software"},
 		"github.com/chromedp/chromedp":       {Tests: "test/browser", Why: "a browser"},
 		"github.com/chromedp/cdproto":        {Tests: "test/browser", Why: "a browser"},
+		"rsc.io/qr":                          {Packages: "web", Why: "a login link that a telephone can read"},
 		"github.com/jba/templatecheck":       {Tests: "web", Why: "types of templates"},
 		"crypto/rand":                        {Packages: "apptest dbtest jose secret examples/relying-party test/bench", Tests: "*", Why: "tokens come from secret"},
 		"database/sql":                       {Packages: "dbtest", Tests: "db test/browser test/kill", Why: "transactions come from db"},

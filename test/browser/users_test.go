@@ -245,6 +245,7 @@ func TestUsers(t *testing.T) {
 		}
 		p.click(".bulk [value=disable]")
 		p.click("form button.primary")
+		p.at("/settings/admin/user-work/")
 		p.open(usersPath)
 		p.state("Priya", "Disabled")
 		p.state("Tomasz", "Disabled")

@@ -34,6 +34,7 @@ customElements.define('pair-list', class extends HTMLElement {
 });
 
 // <combo-box> around <label> + <select multiple>: becomes chips and a filterable list. The select stays the value that is sent.
+// more="find": what is typed is also looked for by this page with that parameter, and the options that come back are added.
 customElements.define('combo-box', class extends HTMLElement {
   connectedCallback() {
     const sel = this.querySelector('select'), label = this.querySelector('label');
@@ -57,13 +58,23 @@ customElements.define('combo-box', class extends HTMLElement {
     };
     const open = on => { list.hidden = !on; input.setAttribute('aria-expanded', on); if (!on) { active = -1; input.removeAttribute('aria-activedescendant'); } };
     const draw = () => {
-      const q = input.value.trim().toLocaleLowerCase();
-      list.replaceChildren(...[...sel.options].filter(o => !o.selected && o.text.toLocaleLowerCase().includes(q)).map((o, i) => {
+      const q = plain(input.value).split(/\s+/);
+      list.replaceChildren(...[...sel.options].filter(o => !o.selected && q.every(w => plain(o.text).includes(w))).map((o, i) => {
         const li = el('li', { role: 'option', id: `${id}-${i}`, text: o.text, 'aria-selected': 'false' });
         li.onpointerdown = e => { e.preventDefault(); pick(o); };
         li.option = o; return li;
       }));
       active = -1; open(list.childElementCount > 0);
+    };
+    const plain = s => s.trim().normalize('NFKD').replace(/\p{M}/gu, '').toLocaleLowerCase();
+    const more = this.getAttribute('more');
+    let timer;
+    const look = async () => {
+      const q = input.value.trim(), res = q && await fetch(`${location.pathname}?${more}=${encodeURIComponent(q)}`).catch(() => null);
+      if (!res?.ok) return;
+      const found = new DOMParser().parseFromString(await res.text(), 'text/html').getElementById(sel.id);
+      [...found?.options ?? []].filter(o => ![...sel.options].some(x => x.value === o.value)).forEach(o => sel.append(new Option(o.text, o.value)));
+      if (document.activeElement === input && q === input.value.trim()) draw();
     };
     const pick = o => { o.selected = true; input.value = ''; drawChips(); open(false); };
     const move = d => {
@@ -72,7 +83,7 @@ customElements.define('combo-box', class extends HTMLElement {
       [...list.children].forEach((li, i) => li.setAttribute('aria-selected', i === active));
       input.setAttribute('aria-activedescendant', list.children[active].id); list.children[active].scrollIntoView({ block: 'nearest' });
     };
-    input.addEventListener('input', draw); input.addEventListener('focus', () => quiet || draw()); input.addEventListener('blur', () => open(false));
+    input.addEventListener('input', () => { draw(); clearTimeout(timer); if (more) timer = setTimeout(look, 250); }); input.addEventListener('focus', () => quiet || draw()); input.addEventListener('blur', () => open(false));
     input.addEventListener('keydown', e => {
       if (e.key === 'ArrowDown' || e.key === 'ArrowUp') { e.preventDefault(); move(e.key === 'ArrowDown' ? 1 : -1); }
       else if (e.key === 'Enter' && (input.value || !list.hidden)) { // without a word typed or a choice made, Enter only closes the list
@@ -86,29 +97,19 @@ customElements.define('combo-box', class extends HTMLElement {
   }
 });
 
-// <joined-names of="first_name last_name"> around a field: what is typed in the other fields is joined in this one, until
-// somebody types here. Without JS the server does so for a field that is left empty.
-customElements.define('joined-names', class extends HTMLElement {
+// <joined-names of="first_name last_name"> and <snake-case of="id"> around a field: what is typed in the other fields is written
+// into this one, joined or in lower case with _ between the words, until somebody types here. Without JS the server does so
+// for a field that is left empty.
+const follow = (name, made) => customElements.define(name, class extends HTMLElement {
   connectedCallback() {
     const from = this.getAttribute('of').split(' ').map(id => document.getElementById(id)), to = this.querySelector('input');
-    const joined = () => from.map(i => i.value.trim()).filter(Boolean).join(' ');
-    let ours = !to.value || to.value === joined();
-    from.forEach(i => i.addEventListener('input', () => { if (ours) to.value = joined(); }));
+    let ours = !to.value || to.value === made(from);
+    from.forEach(i => i.addEventListener('input', () => { if (ours) to.value = made(from); }));
     to.addEventListener('input', () => { ours = !to.value; });
   }
 });
-
-// <snake-case of="id"> around a field: what is typed in the other field is written into this one in lower case with _ between
-// the words, until somebody types here. Without JS the server does so for a field that is left empty.
-customElements.define('snake-case', class extends HTMLElement {
-  connectedCallback() {
-    const from = document.getElementById(this.getAttribute('of')), to = this.querySelector('input');
-    const snake = text => text.normalize('NFC').toLowerCase().split(/[^\p{L}\p{N}\p{M}]+/u).filter(Boolean).join('_');
-    let ours = !to.value || to.value === snake(from.value);
-    from.addEventListener('input', () => { if (ours) to.value = snake(from.value); });
-    to.addEventListener('input', () => { ours = !to.value; });
-  }
-});
+follow('joined-names', from => from.map(i => i.value.trim()).filter(Boolean).join(' '));
+follow('snake-case', from => from[0].value.normalize('NFC').toLowerCase().split(/[^\p{L}\p{N}\p{M}]+/u).filter(Boolean).join('_'));
 
 // <uri-check action="…"> around the addresses of a client: says at once what is wrong with those that are typed, and whether
 // people would be sent to the one in [name=try]. Without JS saving says it, and the button beside the field.
