@@ -6,6 +6,7 @@ import (
 	"net/http"
 	"net/url"
 	"slices"
+	"strconv"
 	"strings"
 
 	"pocketid/internal/directory"
@@ -96,7 +97,9 @@ func asked(pairs ...string) string {
 
 const (
 	memberRows    = 25
-	candidateRows = 10
+	candidateRows = 25
+	// membersPicked is how many people one form adds or removes: as many as a page shows.
+	membersPicked = directory.MaxUsers
 )
 
 func (x *Web) group(w http.ResponseWriter, r *http.Request) error {
@@ -215,6 +218,14 @@ func (x *Web) groupMembers(w http.ResponseWriter, r *http.Request) error {
 	case form.Has("remove"):
 		said, ids = "flash.member_removed", form["remove"]
 		err = x.directory.RemoveMembers(r.Context(), actor(r), id, ids)
+	case len(form["pick"]) > membersPicked:
+		err = directory.ErrTooManyUsers
+	case form.Get("do") == "add":
+		said, ids, where = "flash.member_added", form["pick"], "#find"
+		err = x.directory.AddMembers(r.Context(), actor(r), id, ids)
+	case form.Get("do") == "remove":
+		said, ids = "flash.member_removed", form["pick"]
+		err = x.directory.RemoveMembers(r.Context(), actor(r), id, ids)
 	}
 	if err != nil {
 		return err
@@ -225,6 +236,8 @@ func (x *Web) groupMembers(w http.ResponseWriter, r *http.Request) error {
 			return err
 		}
 		flash(w, r, said, "name", u.Name())
+	} else if len(ids) > 1 {
+		flash(w, r, said+".many", "n", strconv.Itoa(len(ids)))
 	}
 	return seeOther(w, groupPath(id)+asked("q", r.URL.Query().Get("q"), "find", r.URL.Query().Get("find"))+where)
 }

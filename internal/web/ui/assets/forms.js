@@ -33,6 +33,11 @@ customElements.define('pair-list', class extends HTMLElement {
   }
 });
 
+// <form data-found="id">: what is typed is searched for at once, and the part with that id comes from the answer.
+const part = (address, id) => fetch(address).then(r => r.text()).then(t => new DOMParser().parseFromString(t, 'text/html').getElementById(id), () => null);
+const search = async (form, id) => { const next = await part(`?${new URLSearchParams(new FormData(form))}`, id); if (next) document.getElementById(id)?.replaceWith(next); };
+let typing; document.addEventListener('input', e => { const f = e.target.closest('form[data-found]'); clearTimeout(typing); if (f) typing = setTimeout(search, 300, f, f.dataset.found); });
+
 // <combo-box> around <label> + <select multiple>: becomes chips and a filterable list. The select stays the value that is sent.
 // more="find": what is typed is also looked for by this page with that parameter, and the options that come back are added.
 customElements.define('combo-box', class extends HTMLElement {
@@ -67,12 +72,9 @@ customElements.define('combo-box', class extends HTMLElement {
       active = -1; open(list.childElementCount > 0);
     };
     const plain = s => s.trim().normalize('NFKD').replace(/\p{M}/gu, '').toLocaleLowerCase();
-    const more = this.getAttribute('more');
-    let timer;
+    const more = this.getAttribute('more'); let timer;
     const look = async () => {
-      const q = input.value.trim(), res = q && await fetch(`${location.pathname}?${more}=${encodeURIComponent(q)}`).catch(() => null);
-      if (!res?.ok) return;
-      const found = new DOMParser().parseFromString(await res.text(), 'text/html').getElementById(sel.id);
+      const q = input.value.trim(), found = q && await part(`?${more}=${encodeURIComponent(q)}`, sel.id);
       [...found?.options ?? []].filter(o => ![...sel.options].some(x => x.value === o.value)).forEach(o => sel.append(new Option(o.text, o.value)));
       if (document.activeElement === input && q === input.value.trim()) draw();
     };
