@@ -17,11 +17,8 @@ customElements.define('theme-switch', class extends HTMLElement {
 // <toast-region class="toasts" role="status">. Server flashes are already inside; toast(text) adds one. Also shows the offline bar.
 const region = () => document.querySelector('toast-region');
 function toast(text, { stay = false } = {}) {
-  const t = document.createElement('div');
-  t.className = 'toast';
-  const p = document.createElement('p');
-  p.textContent = text;
-  t.append(p);
+  const t = Object.assign(document.createElement('div'), { className: 'toast' });
+  t.append(Object.assign(document.createElement('p'), { textContent: text }));
   region()?.append(t);
   arm(t, stay);
 }
@@ -74,8 +71,7 @@ async function ask(address) {
     const res = await fetch(address);
     if (!res.ok || res.redirected) throw res.status;
     const page = new DOMParser().parseFromString(await res.text(), 'text/html'), form = page.querySelector('form[data-question]');
-    const d = document.createElement('dialog'), title = document.createElement('h2');
-    title.id = 'ask'; title.textContent = page.querySelector('h1').textContent;
+    const d = document.createElement('dialog'), title = Object.assign(document.createElement('h2'), { id: 'ask', textContent: page.querySelector('h1').textContent });
     d.setAttribute('aria-labelledby', 'ask');
     form.className = ''; form.setAttribute('action', address); form.prepend(title);
     d.append(form); document.querySelector('main').append(d);
