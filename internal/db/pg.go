@@ -203,7 +203,10 @@ func (c *pgConn) run(q string, args []any, row func(r reader) (more bool, err er
 	both.ExecStatement(s.StatementDescription, c.params, c.formats, s.results)
 	results := c.conn.ExecBatch(context.Background(), &both)
 	var failed error
-	if results.NextResult() && results.NextResult() {
+	if results.NextResult() { // that of first, which says nothing
+		if !results.NextResult() {
+			return tag, c.failure(results.Close())
+		}
 		rows := results.ResultReader()
 		failed = readAll(rows, s, row)
 		tag, _ = rows.Close() // results have the same error

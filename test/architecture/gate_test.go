@@ -43,6 +43,7 @@ var ways = map[string]string{
 
 	"Register": "clients speak of themselves here, and nobody signs in", "Registered": "it tells a client of itself",
 	"Reregister": "it changes what a client says of itself", "Deregister": "a client takes itself away",
+	"AccentOf": "how the pages on the way to an application look is for everybody", "Background": "a picture of an application is for everybody",
 	"Logo": "a picture of an application is for everybody", "Logos": "a picture of an application is for everybody",
 	"SettingsChanged": "it follows a change that an administrator made",
 
