@@ -17,20 +17,23 @@ type pictureCard struct {
 // cropModule lets people choose which part of a picture is kept. Without it the middle is.
 const cropModule = "crop.js"
 
+// portraitField is the id of the field: "picture" is that of the claim on the same page.
+const portraitField = "portrait"
+
 // pictureCardOf is the form for the picture of u, or nil when another directory sends it.
 func (f *Frame) pictureCardOf(u *directory.User, s settings.Settings, action string) *pictureCard {
 	if u.LDAPID != "" && s.LDAPAttributeUserProfilePicture != "" {
 		return nil
 	}
 	f.Modules = append(f.Modules, cropModule)
-	return &pictureCard{Action: action, Field: pictureField{ID: "picture", Label: f.words.T("profile.picture.choose"),
-		Hint: f.words.T("picture.hint.person", "max", images.MaxFile>>20), Err: f.Err("picture"), Want: images.ForPerson, Now: badgeOf(u),
+	return &pictureCard{Action: action, Field: pictureField{ID: portraitField, Label: f.words.T("profile.picture.choose"),
+		Hint: f.words.T("picture.hint.person", "max", images.MaxFile>>20), Err: f.Err(portraitField), Want: images.ForPerson, Now: badgeOf(u),
 		Own: u.PictureID != "", Remove: f.words.T("picture.remove"), Round: true}}
 }
 
 // picturePosted sets the picture of an account as a form says. It returns what is then said.
 func (x *Web) picturePosted(r *http.Request, id string) (said string, err error) {
-	p, err := pictureSent(r, "picture", images.ForPerson)
+	p, err := pictureSent(r, portraitField, images.ForPerson)
 	if err != nil {
 		return "", err
 	}

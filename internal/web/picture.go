@@ -70,7 +70,7 @@ func pictureSent(r *http.Request, field string, want images.Want) (*images.Pictu
 	}
 	file, _, err := edge.File(r, "picture")
 	if err != nil {
-		return nil, err
+		return nil, at(err, field)
 	}
 	want.Crop = images.ParseCrop(form.Get("crop"))
 	picture, err := images.Read(r.Context(), file.Data, want)
@@ -88,7 +88,7 @@ func at(err error, field string) error {
 	return err
 }
 
-// portrait is GET /api/users/{id}/profile-picture.png, the path of the incumbent: what
+// portrait is GET /api/users/{id}/profile-picture.png, at the path that they know: what
 // applications show for somebody. It is open, because they fetch it without saying who asks.
 func (x *Web) portrait(w http.ResponseWriter, r *http.Request) error {
 	id := r.PathValue("id")

@@ -66,7 +66,7 @@ func TestProfile(t *testing.T) {
 		p.size(1280, 900)
 
 		// A picture: the part of it that is kept is moved to the right with the keyboard.
-		p.choose("#picture", "halves.png", halves(t))
+		p.choose("#portrait", "halves.png", halves(t))
 		p.see("picture-crop canvas")
 		p.until(`document.querySelector("[name=crop]").value === "100,0,200"`)
 		p.do(chromedp.Focus(chromedp.CSS("picture-crop canvas")))
@@ -74,7 +74,7 @@ func TestProfile(t *testing.T) {
 			p.press("\u0303") // to the right
 		}
 		p.until(`document.querySelector("[name=crop]").value === "200,0,200"`)
-		p.click(`#picture-card button:not([name])`)
+		p.submit(`#picture-card button:not([name])`)
 		p.text("The picture was saved.")
 		p.until(`document.querySelector(".band img.avatar")?.complete && document.querySelector("#picture-card img.avatar")?.complete`)
 		if got := p.promise(colourAt + `("#picture-card img.avatar")`); got != "blue" {
@@ -82,36 +82,36 @@ func TestProfile(t *testing.T) {
 		}
 
 		// Without a choice the middle is kept, which begins in the red.
-		p.choose("#picture", "halves.png", halves(t))
+		p.choose("#portrait", "halves.png", halves(t))
 		p.see("picture-crop canvas")
 		p.value(`document.querySelector("picture-crop").remove(), ""`)
-		p.click(`#picture-card button:not([name])`)
+		p.submit(`#picture-card button:not([name])`)
 		p.text("The picture was saved.")
 		if got := p.promise(colourAt + `("#picture-card img.avatar")`); got != "red" {
 			t.Errorf("of the middle the left quarter is %s, want red", got)
 		}
-		p.choose("#picture", "notes.png", []byte("this is no picture"))
-		p.click(`#picture-card button:not([name])`)
-		p.see("#picture[aria-invalid]")
-		p.click(`#picture-card button[name="picture_remove"]`)
+		p.choose("#portrait", "notes.png", []byte("this is no picture"))
+		p.submit(`#picture-card button:not([name])`)
+		p.see("#portrait[aria-invalid]")
+		p.submit(`#picture-card button[name="picture_remove"]`)
 		p.text("The picture was removed.")
 		p.until(`!document.querySelector("img.avatar")`)
 
 		// Nothing that was typed is lost by a fault.
 		p.fill("#username", "not ok")
 		p.fill("#first_name", "Augusta")
-		p.click(`form[action="/settings/account"] button`)
+		p.submit(`form[action="/settings/account"] button`)
 		p.see("#username[aria-invalid]")
 		p.until(`document.querySelector("#first_name").value === "Augusta"`)
 		p.fill("#username", "ada.l")
 		p.fill("#email", "ada.l@example.com")
-		p.click(`form[action="/settings/account"] button`)
+		p.submit(`form[action="/settings/account"] button`)
 		p.text("Your profile was saved.")
 		p.until(`document.querySelector("#email-h .badge").innerText === "Not verified"`)
 
 		// Dates as ISO has them, on every page.
 		p.do(chromedp.SetValue(chromedp.CSS("#dates"), "iso"))
-		p.click(`form[action="/settings/account/look"] footer button`)
+		p.submit(`form[action="/settings/account/look"] footer button`)
 		p.text("Language and looks were saved.")
 		p.until(`/\d{4}-\d\d-\d\d \d\d:\d\d/.test(document.querySelector("#dates-h").innerText) && document.querySelector("#dates").value === "iso"`)
 		p.open("/settings/account/sessions")
@@ -119,11 +119,11 @@ func TestProfile(t *testing.T) {
 		p.open(account)
 		p.do(chromedp.SetValue(chromedp.CSS("#locale"), "zh-CN"))
 		p.click(`form[action="/settings/account/look"] .segmented label:nth-of-type(3)`)
-		p.click(`form[action="/settings/account/look"] footer button`)
+		p.submit(`form[action="/settings/account/look"] footer button`)
 		p.text("个人资料")
 		p.until(`document.documentElement.lang === "zh-CN" && document.documentElement.dataset.theme === "dark"`)
 		p.do(chromedp.SetValue(chromedp.CSS("#locale"), "en"))
-		p.click(`form[action="/settings/account/look"] footer button`)
+		p.submit(`form[action="/settings/account/look"] footer button`)
 		p.until(`document.documentElement.lang === "en"`)
 
 		p.quiet()
@@ -172,7 +172,7 @@ func TestAccountPages(t *testing.T) {
 	onSQLite(t, func(t *testing.T, s *server) {
 		p := s.admin(t, "en")
 		p.open("/settings/account")
-		p.choose("#picture", "halves.png", halves(t))
+		p.choose("#portrait", "halves.png", halves(t))
 		p.see("picture-crop canvas")
 		p.look("profile-crop")
 		p.open("/settings/admin/application-configuration")

@@ -77,7 +77,7 @@ func TestGroups(t *testing.T) {
 		// There is nothing to open until a client is restricted.
 		p.tab("clients")
 		p.text("No app is restricted to groups")
-		p.text("Open to everybody, and so to this group too:")
+		p.text("Open to everybody, and so to this group too")
 		p.open(shop + "#access")
 		p.see("#access")
 		p.text("3 people today")
