@@ -43,7 +43,7 @@ func (h *House) recorded(t testing.TB) {
 				}
 			}
 		}
-		if reason, ok := e.Data["reason"].(string); ok {
+		if reason, ok := e.Data["reason"].(string); ok && e.Event != audit.PasskeyRefused { // which says it as it was found
 			ask(e.Event, "the reason "+reason, "audit.reason."+reason)
 		}
 	}

@@ -160,7 +160,7 @@ func (f *keyForm) edit(now time.Time) (edit signin.KeyEdit, err error) {
 
 // end is when a key ends: after so many days, or with the day that was chosen.
 func (f *keyForm) end(now time.Time) (time.Time, error) {
-	if f.Ends == "date" {
+	if f.Ends == "date" || len(f.Date) > len(time.DateOnly) { // more than a date is told, whatever was chosen
 		end, err := endOf("date", f.Date, time.Time{})
 		if err == nil && !end.After(now) {
 			err = signin.ErrKeyExpiry.At("date")

@@ -229,7 +229,7 @@ func TestKeyboardRestrictsAClient(t *testing.T) {
 		p.enter()
 		p.at(shop)
 		focus("the tabs", `document.activeElement.matches("[role=tab][aria-selected=true]")`)
-		for range 2 {
+		for range 3 {
 			p.do(chromedp.KeyEvent("\u0303")) // the arrow to the right
 		}
 		p.until(`document.activeElement.getAttribute("aria-controls") === "access" && !document.querySelector("#access").hidden`)

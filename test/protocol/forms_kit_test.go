@@ -148,7 +148,7 @@ func (c *clerk) address(path string) string {
 	if strings.HasPrefix(path, "/settings/admin/oidc-clients") {
 		sid = o.secret
 	}
-	path = strings.NewReplacer("{$}", "", "{id}", id, "{client}", o.client.ID, "{token}", o.token, "{pid}", o.passkey, "{sid}", sid, "{code}", "ABCDEFGHJKMN", "{name...}", "x", "{tree}", "x", "{ground}", "light").Replace(path)
+	path = strings.NewReplacer("{$}", "", "{id}", id, "{client}", o.client.ID, "{token}", o.token, "{pid}", o.passkey, "{sid}", sid, "{code}", "ABCDEFGHJKMN", "{name...}", "x", "{tree}", "x", "{ground}", "light", "{name}", "favicon").Replace(path)
 	switch path {
 	case "/consent":
 		path += "?id=" + url.QueryEscape(c.own.waiting)

@@ -18,8 +18,10 @@ var withoutForm = map[string]string{
 	"POST /settings/account/delete":         "the settings have to allow it first",
 	"POST /settings/account/passkeys/offer": "its page comes after a sign-in with the passkey of another device",
 	"POST /setup":                           "set-up is over",
-	"POST /api/oidc/token":                  "it is for programs",
-	"POST /api/oidc/userinfo":               "it is for programs", "POST /api/oidc/end-session": "applications send it",
+	"POST /settings/admin/jobs/{id}/again":  "a job has to rest first", "POST /settings/admin/jobs/{id}/forget": "a job has to rest first",
+	"POST /settings/admin/user-work/{id}/stop": "work has to be under way",
+	"POST /api/oidc/token":                     "it is for programs",
+	"POST /api/oidc/userinfo":                  "it is for programs", "POST /api/oidc/end-session": "applications send it",
 }
 
 // everyForm lets fn see all forms, of an administrator and of somebody else, and makes

@@ -26,6 +26,7 @@ var asksNot = map[string]string{
 	"POST /api/oidc/end-session": "as by GET",
 
 	"GET /api/oidc/clients/{id}/logo":         "a picture of the application, and nothing about a person",
+	"GET /api/oidc/clients/{id}/background":   "a picture of the application, and nothing about a person",
 	"GET /api/application-images/{name}":      "a picture of the house, and nothing about a person",
 	"GET /api/users/{id}/profile-picture.png": "the claim picture names it, and who fetches it says not who asks; an id cannot be guessed, and the picture is all that it tells",
 

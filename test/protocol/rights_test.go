@@ -28,11 +28,14 @@ var ownVerbs = map[string]string{
 	"Directory.EditOwnStandard":   "the details that the house lets them change",
 	"Directory.ReviseOwnStandard": "the same",
 	"Directory.MayDeleteOwn":      "whether they may delete their account",
-	"OIDC.Allowed":                "the applications that they allowed",
-	"OIDC.RevokeConsent":          "the same",
-	"Audit.Mine":                  "what is written down about them",
-	"Audit.Apps":                  "the applications in that",
-	"Audit.UserAgents":            "the browsers in that",
+	"Directory.SetPicture":        "their picture; of others, see TestPictureOfAPerson", "Directory.RemovePicture": "the same",
+	"SignIn.Keys": "their API keys", "SignIn.OwnKey": "the same", "SignIn.RevokeKey": "the same; of others, see TestContractsOfTheAPI",
+	"OIDC.Apps":          "the applications that they may open",
+	"OIDC.Allowed":       "the applications that they allowed",
+	"OIDC.RevokeConsent": "the same",
+	"Audit.Mine":         "what is written down about them",
+	"Audit.Apps":         "the applications in that",
+	"Audit.UserAgents":   "the browsers in that",
 }
 
 // Every verb of the domain that takes an actor refuses who is not an administrator, or is
