@@ -130,7 +130,7 @@ func (x *Web) profileSave(w http.ResponseWriter, r *http.Request) error {
 		}
 		if errors.Is(err, directory.ErrStale) {
 			typed.catchUp(x.words(r), &u)
-			problem.Field = "profile"
+			problem.Field = "names"
 		}
 		return x.showProfile(w, r, profileTyped{profile: &typed}, problem)
 	}
