@@ -61,7 +61,7 @@ func TestLogos(t *testing.T) {
 		p.open(address)
 		p.click(`[aria-controls=look]`)
 		p.see("#logo")
-		if got := p.value(`String(document.querySelectorAll("#look .picture .avatar").length)`); got != "2" {
+		if got := p.value(`String(document.querySelectorAll("#look .picture .avatar").length)`); got != "3" {
 			t.Errorf("%s monograms stand for logos", got)
 		}
 
@@ -71,7 +71,7 @@ func TestLogos(t *testing.T) {
 			t.Fatal(err)
 		}
 		p.upload("#logo", wrong)
-		p.click("button[form=logo-light]")
+		p.submit("button[form=logo-light]")
 		p.see("#logo[aria-invalid]")
 		p.text("not a picture that can be used")
 		if got := p.value(`document.querySelector("[role=tab][aria-selected=true]").getAttribute("aria-controls")`); got != "look" {
@@ -81,14 +81,14 @@ func TestLogos(t *testing.T) {
 
 		white, black := color.NRGBA{255, 255, 255, 255}, color.NRGBA{20, 20, 30, 255}
 		p.upload("#logo", painting(t, "light.png", color.NRGBA{40, 90, 200, 255}, white))
-		p.click("button[form=logo-light]")
+		p.submit("button[form=logo-light]")
 		p.text("Shop has a new logo")
-		light := p.shown("#look .picture:first-child img")
+		light := p.shown("#look .picture:has(#logo) img")
 		p.click(`[aria-controls=look]`)
 		p.upload("#dark_logo", painting(t, "dark.png", color.NRGBA{140, 190, 255, 255}, black))
-		p.click("button[form=logo-dark]")
+		p.submit("button[form=logo-dark]")
 		p.text("Shop has a new logo")
-		dark := p.shown("#look .picture:last-child img")
+		dark := p.shown("#look .picture:has(#dark_logo) img")
 		if !strings.Contains(light, "light=true") || !strings.Contains(dark, "light=false") {
 			t.Errorf("the logos are %s and %s", light, dark)
 		}

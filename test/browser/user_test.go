@@ -202,7 +202,7 @@ func TestUserProfile(t *testing.T) {
 		p.submit("#general footer button")
 		p.text("Saved")
 		p.see(".head .badge")
-		p.click("#about header a")
+		p.click("#activity header a")
 		p.at("/settings/audit-log/global?person=")
 		p.text("amara.okafor")
 		own := usersPath + "/" + p.userID()
