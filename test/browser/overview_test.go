@@ -26,6 +26,7 @@ func TestOverview(t *testing.T) {
 		p.text("Guesses are not slowed down")
 		p.until(`document.querySelector('.list .disc').matches('.warn')`)
 		p.until(`document.querySelector('.side a[href="/settings/admin/users"] .count').textContent === "1"`)
+		p.until(`document.querySelector('.side a[href="/settings/admin/api-keys"] .count').textContent === "0"`)
 		p.click("details summary")
 		p.see("details table")
 		p.look("overview")
