@@ -140,6 +140,7 @@ var House = Plan{
 		"login_codes": "signin",
 		"attempts":    "signin",
 		"api_keys":    "signin",
+		"replies":     "signin",
 
 		"signing_keys":           "oidc",
 		"clients":                "oidc",

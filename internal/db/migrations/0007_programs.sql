@@ -1,4 +1,15 @@
 -- What programs need: the API, the command line, and moving in and out.
 
--- who answers for an account that is no person; NULL for people
-ALTER TABLE users ADD COLUMN owner_id TEXT;
+-- a creation that a program may repeat is done once: what was answered to its key
+CREATE TABLE replies (
+    user_id    TEXT NOT NULL,
+    key_hash   BYTEA NOT NULL,
+    asked_hash BYTEA NOT NULL,
+    status     BIGINT NOT NULL,
+    location   TEXT NOT NULL,
+    sealed     BYTEA,
+    created_at BIGINT NOT NULL,
+    expires_at BIGINT NOT NULL,
+    PRIMARY KEY (user_id, key_hash)
+);
+CREATE INDEX replies_expire ON replies (expires_at);
