@@ -15,51 +15,78 @@ import (
 	"pocketid/internal/directory"
 )
 
-// lists are the pages of an administrator that have to be as quick in a large house as
-// in a small one.
-var lists = []struct{ name, path, promised string }{
-	{"people", "/settings/admin/users", ""},
-	{"people, search for one of 24 names", "/settings/admin/users?q=lov", "1 / 2 ms"},
-	{"people, search for nobody", "/settings/admin/users?q=zzz", "1 / 2 ms"},
-	{"audit log, newest", "/settings/audit-log/global", "within 2 times"},
-	{"audit log, 20 pages back", "", "within 2 times"},
-	{"audit log, only passkeys", "/settings/audit-log/global?event=passkeys", "within 2 times"},
-	{"audit log, one person", "/settings/audit-log/global?person=00000000-0000-4000-8000-000000000007", "within 2 times"},
-	{"audit log, three filters", "/settings/audit-log/global?person=00000000-0000-4000-8000-000000000007&event=signed-in&address=192.0.2.99", "within 2 times"},
-	{"audit log, search for a name", "/settings/audit-log/global?q=lov", "within 2 times"},
+// A list is a page of an administrator that has to be as quick in a large house as in a
+// small one. With back it is so many pages behind the first.
+type list struct {
+	name, path, promised string
+	back                 int
+}
+
+// somebody is a person in whose name some of the log of the large house is.
+const somebody = "/settings/audit-log/global?person=00000000-0000-4000-8000-000000000007"
+
+// lists are those that are measured. {group} is a group with a part of the people.
+var lists = []list{
+	{"people", "/settings/admin/users", "", 0},
+	{"people, 20 pages on", "/settings/admin/users", "", 20},
+	{"people, search for one of 24 names", "/settings/admin/users?q=lov", "1 / 2 ms", 0},
+	{"people, search for nobody", "/settings/admin/users?q=zzz", "1 / 2 ms", 0},
+	{"people, last seen first", "/settings/admin/users?sort=-seen", "", 0},
+	{"people, by e-mail", "/settings/admin/users?sort=email", "", 0},
+	{"people, disabled ones", "/settings/admin/users?state=disabled", "", 0},
+	{"people, who never signed in", "/settings/admin/users?state=new", "", 0},
+	{"people, who signed in and have no passkey", "/settings/admin/users?state=keyless", "", 0},
+	{"people, administrators", "/settings/admin/users?role=admin", "", 0},
+	{"people, of a group", "/settings/admin/users?group={group}", "", 0},
+	{"people, of a group, search, disabled", "/settings/admin/users?group={group}&state=disabled&q=lov", "", 0},
+	{"a group and its members", "/settings/admin/user-groups/{group}", "", 0},
+	{"groups", "/settings/admin/user-groups", "", 0},
+	{"overview", "/settings/admin", "", 0},
+	{"audit log, newest", "/settings/audit-log/global", "within 2 times", 0},
+	{"audit log, 20 pages back", "/settings/audit-log/global", "within 2 times", 20},
+	{"audit log, only passkeys", "/settings/audit-log/global?event=passkeys", "within 2 times", 0},
+	{"audit log, one person", somebody, "within 2 times", 0},
+	{"audit log, three filters", somebody + "&event=signed-in&address=192.0.2.99", "within 2 times", 0},
+	{"audit log, search for a name", "/settings/audit-log/global?q=lov", "within 2 times", 0},
+	{"own activity", "/settings/audit-log", "", 0},
 }
 
 // pages compares lists in a small house and in one with many people and a long log.
-func (b *bench) pages(ctx context.Context, binary string) error {
+func (b *bench) pages(ctx context.Context, binary, engine, dsn string) error {
 	old := b.people
 	b.people = min(old, 10)
 	defer func() { b.people = old }()
 	var towns []*town
 	for _, grown := range []bool{false, true} {
-		t, err := b.settleIn(ctx, "pages", binary, "")
-		if err != nil {
-			return err
-		}
-		if grown {
-			b.say("%d people more move in, and the log grows to %d entries", b.crowd, b.entries)
-			if err := t.grow(ctx, b.crowd, b.entries); err != nil {
+		if dsn != "" {
+			var err error
+			if dsn, err = b.schema(ctx); err != nil {
 				return err
 			}
 		}
+		t, err := b.settleIn(ctx, "pages", binary, dsn)
+		if err != nil {
+			return err
+		}
+		people, entries := 20, 20
+		if grown {
+			people, entries = b.crowd, b.entries
+			b.say("%d people more move in, and the log grows to %d entries", people, entries)
+		}
+		if err := t.grow(ctx, people, entries); err != nil {
+			return err
+		}
 		towns = append(towns, t)
 	}
-	b.print("| page, one at a time | %d people p50 ms | %d people, %d entries p50 ms | CPU s per 1,000, few | many | promised |\n| --- | --: | --: | --: | --: | --: |",
-		b.people, b.people+b.crowd, b.entries)
+	b.print("### Pages, on %s\n", engine)
+	b.print("| page, one at a time | few p50 ms | many p50 ms | many p95 ms | CPU s per 1,000, few | many | many, scaled | promised |\n| --- | --: | --: | --: | --: | --: | --: | --: |")
 	for _, l := range lists {
 		var one [2]result
 		for i, t := range towns {
 			t.leave() // the server closes connections that rest for long
-			path := l.path
-			if path == "" {
-				var err error
-				if path, err = t.people[0].back("/settings/audit-log/global", 20); err != nil {
-					return err
-				}
+			path, err := t.people[0].back(strings.ReplaceAll(l.path, "{group}", t.group), l.back)
+			if err != nil {
+				return err
 			}
 			b.say("page %s", l.name)
 			r := row{l.name, 0, func(_ *town, p *person) error {
@@ -69,7 +96,6 @@ func (b *bench) pages(ctx context.Context, binary string) error {
 				}
 				return a.expect(200)
 			}}
-			var err error
 			if one[i], err = load(ctx, t, r, 1, b.long); err != nil {
 				return err
 			}
@@ -77,7 +103,9 @@ func (b *bench) pages(ctx context.Context, binary string) error {
 				b.failed = append(b.failed, fmt.Errorf("page %s: %w", l.name, one[i].first))
 			}
 		}
-		b.print("| %s | %.2f | %.2f | %.2f | %.2f | %s |", l.name, one[0].within(0.5), one[1].within(0.5), one[0].per1000(), one[1].per1000(), l.promised)
+		few, many := &one[0], &one[1]
+		b.print("| %s | %.2f | %.2f | %.2f | %.2f | %.2f | %.2f | %s |", l.name, few.within(0.5), many.within(0.5), many.within(0.95),
+			few.per1000(), many.per1000(), many.per1000()*b.scale, l.promised)
 	}
 	b.print("")
 	for _, t := range towns {
@@ -127,11 +155,16 @@ func (t *town) grow(ctx context.Context, people, entries int) error {
 	if err != nil {
 		return err
 	}
-	err = a.DB.Write(ctx, func(tx *db.Tx) error { // 256 MiB of pages in memory, for this process alone
-		_, err := tx.Exec(`PRAGMA cache_size(-262144)`)
-		return err
-	})
-	err = errors.Join(err, addPeople(ctx, a, people), addEntries(ctx, a, entries), a.Close())
+	if t.dsn == "" {
+		err = a.DB.Write(ctx, func(tx *db.Tx) error { // 256 MiB of pages in memory, for this process alone
+			_, err := tx.Exec(`PRAGMA cache_size(-262144)`)
+			return err
+		})
+	}
+	if err == nil {
+		t.group, err = addPeople(ctx, a, people)
+	}
+	err = errors.Join(err, addEntries(ctx, a, entries), a.Close())
 	if err != nil {
 		return err
 	}
@@ -139,27 +172,43 @@ func (t *town) grow(ctx context.Context, people, entries int) error {
 	return err
 }
 
-func addPeople(ctx context.Context, a *app.App, n int) error {
+// teams are how many groups share the people.
+const teams = 20
+
+// addPeople adds n people, most of them in a group, some disabled, few administrators,
+// and returns the first group.
+func addPeople(ctx context.Context, a *app.App, n int) (string, error) {
 	first := strings.Fields("Ada Alan Amara Annie Barbara Claude Donald Edsger Frances Grace Hanna Hedy Ingrid Jean Jonas Katherine Linus Margaret Mia Niklaus Priya Radia Svetlana Tomasz")
 	last := strings.Fields("Lovelace Turing Okafor Easley Liskov Shannon Knuth Dijkstra Allen Hopper Virtanen Lamarr Daubechies Bartik Weber Johnson Torvalds Hamilton Lindqvist Wirth Nair Perlman Petrova Zielinski")
 	by := audit.System("cli")
+	var groups []string
+	for i := range teams {
+		g, err := a.Directory.AddGroup(ctx, by, directory.GroupEdit{Name: fmt.Sprintf("team%d", i), FriendlyName: fmt.Sprintf("Team %d", i)})
+		if err != nil {
+			return "", err
+		}
+		groups = append(groups, g.ID)
+	}
 	for from := 0; from < n; from += chunk {
 		err := a.DB.Write(ctx, func(tx *db.Tx) error {
 			for i := from; i < min(from+chunk, n); i++ {
 				f, l := first[i*7%len(first)], last[i*11%len(last)]
-				_, err := directory.AddUser(tx, by, directory.NewUser{Username: fmt.Sprintf("user%d", i), FirstName: f, LastName: l,
-					Email: fmt.Sprintf("%s.%s.%d@example.test", f, l, i)})
-				if err != nil {
+				n := directory.NewUser{Username: fmt.Sprintf("user%d", i), FirstName: f, LastName: l, Email: fmt.Sprintf("%s.%s.%d@example.test", f, l, i),
+					Disabled: i%50 == 1, Admin: i%1000 == 2}
+				if i%4 != 0 {
+					n.Groups = groups[i%teams : i%teams+1]
+				}
+				if _, err := directory.AddUser(tx, by, n); err != nil {
 					return err
 				}
 			}
 			return nil
 		})
 		if err != nil {
-			return err
+			return "", err
 		}
 	}
-	return nil
+	return groups[1], nil
 }
 
 func addEntries(ctx context.Context, a *app.App, n int) error {

@@ -297,6 +297,7 @@ type town struct {
 	*server
 	people  []*person
 	clients map[jose.Alg]*client
+	group   string // one of the groups of those who moved in later
 }
 
 // settle makes the first account by the set-up page, n-1 others by one-time links,

@@ -77,8 +77,10 @@ func (b *bench) tables(ctx context.Context) error {
 				}
 			}
 		}
-		if err := b.pages(ctx, binary); err != nil {
-			return err
+		for i := range towns {
+			if err := b.pages(ctx, binary, names[i], towns[i][0].dsn); err != nil {
+				return err
+			}
 		}
 	}
 	return errors.Join(b.failed...)
