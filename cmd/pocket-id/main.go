@@ -15,35 +15,11 @@ import (
 	"syscall"
 
 	"pocketid/internal/app"
+	"pocketid/internal/fault"
 )
 
 // version is set by the linker in releases.
 var version string
-
-// A command is what one word on the command line does.
-type command struct {
-	name string
-	args string // what it takes, for the help
-	help string
-	run  func(ctx context.Context, p *process, args []string) error
-}
-
-// commands are all there are. Without a word, the server runs.
-var commands = []command{
-	{"serve", "", "run the server; this is also what happens without a command", serve},
-	{"setup-link", "", "open the set-up page for another 60 minutes", setupLink},
-	{"one-time-access-token", "<username or e-mail> [--lost-passkeys]", "make a link by which somebody can sign in once; with the flag, to replace passkeys that are lost", loginLink},
-	{"key-rotate", "[-a RS256|ES256|EdDSA] [--now] [--compromised KEY]", "make a new signing key; the old one goes on verifying", keyRotate},
-	{"config", "", "print all settings, their defaults and meanings", func(_ context.Context, p *process, _ []string) error {
-		_, err := io.WriteString(p.out, app.Document())
-		return err
-	}},
-	{"healthcheck", "[-e http://localhost:1411] [-v]", "ask the server on this machine whether it answers", healthcheck},
-	{"version", "", "print the version", func(_ context.Context, p *process, _ []string) error {
-		_, err := fmt.Fprintln(p.out, "pocket-id", release())
-		return err
-	}},
-}
 
 // process is what a command may use of the process it runs in.
 type process struct {
@@ -51,6 +27,8 @@ type process struct {
 	out, err io.Writer
 	environ  []string
 	dotenv   string
+	terminal bool // somebody sits at in
+	book     book
 }
 
 func main() {
@@ -60,43 +38,71 @@ func main() {
 		os.Exit(2)
 	}
 	p := &process{in: os.Stdin, out: os.Stdout, err: os.Stderr, environ: os.Environ(), dotenv: string(dotenv)}
+	if about, err := os.Stdin.Stat(); err == nil {
+		p.terminal = about.Mode()&os.ModeCharDevice != 0
+	}
 	os.Exit(p.main(untilSignal(), os.Args[1:]))
 }
 
 // main runs the command that args name and returns the exit status: 2 for what
 // was asked wrongly, 1 for what went wrong.
 func (p *process) main(ctx context.Context, args []string) int {
-	name := "serve"
-	if len(args) > 0 {
-		name, args = args[0], args[1:]
+	p.book = chapters
+	switch {
+	case len(args) == 0:
+		args = []string{"serve"}
+	case slices.Contains([]string{"-h", "-help", "--help"}, args[0]):
+		args = []string{"help"}
+	case args[0] == "--version" || args[0] == "-v":
+		args = []string{"version"}
 	}
-	if slices.Contains([]string{"help", "-h", "-help", "--help"}, name) {
-		p.help(p.out)
-		return 0
-	}
-	if name == "--version" || name == "-v" {
-		name = "version"
-	}
-	i := slices.IndexFunc(commands, func(c command) bool { return c.name == name })
-	if i < 0 {
-		fmt.Fprintf(p.err, "pocket-id: there is no command %q.\n\n", name)
-		p.help(p.err)
-		return 2
-	}
-	err := commands[i].run(ctx, p, args)
+	err := p.run(ctx, args)
 	if err == nil {
 		return 0
 	}
 	if usage, ok := errors.AsType[usageError](err); ok {
-		fmt.Fprintf(p.err, "pocket-id %s: %s\nusage: pocket-id %s\n", name, string(usage), strings.TrimSpace(name+" "+commands[i].args))
+		name, how := "pocket-id", "pocket-id help"
+		if cmd, _ := p.book.find(args); cmd != nil {
+			name, how = "pocket-id "+cmd.name, cmd.usage()
+		}
+		fmt.Fprintf(p.err, "%s: %s\nusage: %s\n", name, string(usage), how)
 		return 2
 	}
 	if _, ok := errors.AsType[*app.ConfigError](err); ok {
 		fmt.Fprintln(p.err, err)
 		return 2
 	}
-	fmt.Fprintln(p.err, app.Explain(err))
+	fmt.Fprintln(p.err, p.explain(err))
 	return 1
+}
+
+// run runs the command that args begin with.
+func (p *process) run(ctx context.Context, args []string) error {
+	cmd, rest := p.book.find(args)
+	if i := slices.IndexFunc(rest, func(word string) bool { return word == "-h" || word == "--help" }); i >= 0 && cmd != nil && cmd.name != "help" && !slices.Contains(rest[:i], "--") {
+		return p.help(strings.Fields(cmd.name))
+	}
+	if cmd == nil {
+		if last := len(args) - 1; args[last] == "-h" || args[last] == "--help" {
+			return p.help(args[:last])
+		}
+		return p.book.unknown(args)
+	}
+	c, err := cmd.parse(p, rest)
+	if err != nil {
+		return err
+	}
+	return cmd.run(ctx, c)
+}
+
+// explain says what went wrong in words for somebody at a terminal, with the flag that it
+// is about.
+func (p *process) explain(err error) string {
+	text := app.Explain(err)
+	if f, ok := errors.AsType[*fault.Error](err); ok && f.Field != "" {
+		text = "--" + strings.ReplaceAll(f.Field, "_", "-") + ": " + text
+	}
+	return text
 }
 
 // usageError says what is wrong with the arguments of a command.
@@ -104,15 +110,6 @@ type usageError string
 
 // Error is what is wrong.
 func (e usageError) Error() string { return string(e) }
-
-// help prints what there is.
-func (p *process) help(w io.Writer) {
-	fmt.Fprint(w, "Pocket ID: an OpenID Connect provider for sign-in with passkeys.\n\nusage: pocket-id [command]\n\n")
-	for _, c := range commands {
-		fmt.Fprintf(w, "  %-66s %s\n", strings.TrimSpace(c.name+" "+c.args), c.help)
-	}
-	fmt.Fprint(w, "\nSettings come from the environment and from .env; pocket-id config lists them.\n")
-}
 
 // config reads the settings.
 func (p *process) config() (app.Config, error) {

@@ -27,7 +27,7 @@ func try(t *testing.T, dir string, environ []string, args ...string) outcome {
 	t.Helper()
 	var out, err bytes.Buffer
 	p := &process{in: strings.NewReader(""), out: &out, err: &err,
-		environ: append([]string{"DB_CONNECTION_STRING=" + filepath.Join(dir, "pocket-id.db"), "APP_URL=https://id.example.test"}, environ...)}
+		book: chapters, environ: append([]string{"DB_CONNECTION_STRING=" + filepath.Join(dir, "pocket-id.db"), "APP_URL=https://id.example.test"}, environ...)}
 	status := p.main(t.Context(), args)
 	return outcome{status, out.String(), err.String()}
 }
@@ -63,7 +63,7 @@ func TestCommandLine(t *testing.T) {
 		{"prints the help", nil, []string{"help"}, 0, "one-time-access-token <username or e-mail>", ""},
 		{"prints the help for a flag", nil, []string{"--help"}, 0, "usage: pocket-id", ""},
 		{"prints the version", nil, []string{"version"}, 0, "pocket-id ", ""},
-		{"prints the settings", nil, []string{"config"}, 0, "| `APP_URL` |", ""},
+		{"prints the settings", nil, []string{"config", "variables"}, 0, "| `APP_URL` |", ""},
 		{"refuses a command that is none", nil, []string{"srve"}, 2, "", `there is no command "srve"`},
 		{"refuses a setting that cannot be understood", []string{"PORT=x"}, []string{"serve"}, 2, "", "PORT is \"x\", which is not a number"},
 		{"refuses an address with a path", []string{"APP_URL=https://example.com/id"}, []string{"serve"}, 2, "", "APP_URL is \"https://example.com/id\", which has a path"},
@@ -136,7 +136,7 @@ func TestHelpNamesEveryCommand(t *testing.T) {
 	var out bytes.Buffer
 	p := &process{out: &out, err: io.Discard}
 	p.main(t.Context(), []string{"help"})
-	for _, c := range commands {
+	for _, c := range chapters.commands() {
 		if !strings.Contains(out.String(), "  "+c.name) {
 			t.Errorf("the help does not name %s", c.name)
 		}

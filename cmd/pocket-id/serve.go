@@ -2,15 +2,15 @@ package main
 
 import (
 	"context"
+	"fmt"
 
 	"pocketid/internal/app"
 )
 
+var serveCommand = command{name: "serve", about: "run the server; this is also what happens without a command", run: serve}
+
 // serve runs the server until ctx ends.
-func serve(ctx context.Context, p *process, args []string) error {
-	if len(args) > 0 {
-		return usageError("it takes no arguments")
-	}
+func serve(ctx context.Context, p *call) error {
 	c, err := p.config()
 	if err != nil {
 		return err
@@ -26,3 +26,8 @@ func serve(ctx context.Context, p *process, args []string) error {
 	instrument(a)
 	return a.Run(ctx)
 }
+
+var versionCommand = command{name: "version", about: "print the version", run: func(_ context.Context, c *call) error {
+	_, err := fmt.Fprintln(c.out, "pocket-id", release())
+	return err
+}}

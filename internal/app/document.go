@@ -6,14 +6,14 @@ import (
 )
 
 // Document is docs/configuration.md: every variable, its default and what it
-// means. "pocket-id config" prints it.
+// means. "pocket-id config variables" prints it.
 func Document() string {
 	var b strings.Builder
 	b.WriteString(`# Configuration
 
 Settings come from the environment, or from a file ` + "`.env`" + ` in the working directory, which counts for less. An empty variable
 counts as absent. A value that cannot be understood stops the start with a line that names the variable, what is wrong, and a good
-example. This page is what ` + "`pocket-id config`" + ` prints.
+example. This page is what ` + "`pocket-id config variables`" + ` prints.
 
 | variable | default | meaning |
 |---|---|---|

@@ -28,7 +28,7 @@ type variable struct {
 }
 
 // variables are all names that mean something to this program, in the order of
-// the table that "pocket-id config" prints.
+// the table that "pocket-id config variables" prints.
 var variables = []variable{
 	{name: "APP_URL", fallback: "http://localhost:1411", example: "https://id.example.com",
 		help: "The address in the browser: scheme, host and, if need be, port, nothing more. It is the issuer of all tokens, and passkeys are bound to its host: choose it once.",

@@ -57,7 +57,7 @@ var House = Plan{
 		"dbtest":  "db secret",
 		"apptest": "app audit db dbtest directory i18n jose oidc outbound secret",
 
-		"cmd/pocket-id":          "app audit directory jose oidc",
+		"cmd/pocket-id":          "api app audit db directory edge fault i18n jose oidc overview settings signin",
 		"examples/device":        "",
 		"examples/relying-party": "",
 		"internal/i18n/sortkeys": "i18n",
