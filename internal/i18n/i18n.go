@@ -56,7 +56,7 @@ var catalogues = sync.OnceValues(func() (map[string]*Locale, error) {
 			return nil, fmt.Errorf("read catalogue %s: %w", n.Name(), err)
 		}
 		l := &Locale{ID: strings.TrimSuffix(n.Name(), ".json")}
-		if err := json.Unmarshal(b, &l.words); err != nil {
+		if l.words, err = read(string(b)); err != nil {
 			return nil, fmt.Errorf("read catalogue %s: %w", n.Name(), err)
 		}
 		l.months = strings.Split(l.words["format.months"].text, "|")
