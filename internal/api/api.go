@@ -39,25 +39,17 @@ func New(c Config) *API {
 	return &API{directory: c.Directory, signin: c.SignIn, oidc: c.OIDC, version: c.Version}
 }
 
-// Routes are the addresses of the API, a few lines in the file of each noun.
-func (a *API) Routes() []edge.Route {
-	return slices.Concat(a.keyRoutes(), a.userRoutes(), a.groupRoutes(), []edge.Route{
-		mine("GET /api/version/current", edge.AnyKey, a.current),
-	})
+// Operations are all that the API does, a few lines in the file of each noun.
+func (a *API) Operations() []Operation {
+	return slices.Concat(a.keyOperations(), a.userOperations(), a.groupOperations(), a.systemOperations())
 }
 
-func (a *API) current(w http.ResponseWriter, r *http.Request) error {
-	return edge.WriteJSON(w, http.StatusOK, map[string]string{"currentVersion": a.version})
-}
-
-// mine is a route for everybody who is known, by a session or by a key with a scope.
-func mine(pattern, scope string, h edge.Handler) edge.Route {
-	return edge.Route{Pattern: pattern, Access: edge.SignedIn, Surface: edge.Problem, Key: scope, Handler: public(h)}
-}
-
-// admins is a route for administrators, by a session or by a key with a scope.
-func admins(pattern, scope string, h edge.Handler) edge.Route {
-	return edge.Route{Pattern: pattern, Access: edge.Admin, Surface: edge.Problem, Key: scope, Handler: public(h)}
+// Routes are the addresses of the API.
+func (a *API) Routes() (list []edge.Route) {
+	for _, o := range a.Operations() {
+		list = append(list, o.route())
+	}
+	return list
 }
 
 // What programs know faults by, where our own code says more than theirs.
@@ -74,8 +66,8 @@ var known = []string{"invalid_api_key_expiration", "invalid_request_body", "rese
 // properties are what is in use, in the words that programs show.
 var properties = map[string]string{"username_taken": "Username", "email_taken": "Email", "user_id_taken": "Id", "group_name_taken": "Name"}
 
-// public gives the faults of h the codes that programs know.
-func public(h edge.Handler) edge.Handler {
+// coded gives the faults of h the codes that programs know.
+func coded(h edge.Handler) edge.Handler {
 	return func(w http.ResponseWriter, r *http.Request) error {
 		err := h(w, r)
 		if err == nil {

@@ -1,6 +1,7 @@
 package api
 
 import (
+	"context"
 	"net/http"
 	"time"
 
@@ -8,11 +9,11 @@ import (
 	"pocketid/internal/edge"
 )
 
-func (a *API) groupRoutes() []edge.Route {
-	return []edge.Route{
-		admins("GET /api/user-groups", "groups:read", a.groups),
-		admins("POST /api/user-groups", "groups:write", a.groupAdd),
-		admins("DELETE /api/user-groups/{id}", "groups:write", a.groupDelete),
+func (a *API) groupOperations() []Operation {
+	return []Operation{
+		admins("GET /api/user-groups", "groups:read", "Lists groups.", a.groups).lists(group{}, groupColumns),
+		admins("POST /api/user-groups", "groups:write", "Makes a group.", a.groupAdd).takes(groupIn{}).answers(http.StatusCreated, group{}),
+		admins("DELETE /api/user-groups/{id}", "groups:write", "Deletes a group.", a.groupDelete).holds(a.groupState),
 	}
 }
 
@@ -61,7 +62,7 @@ func (a *API) groupAdd(w http.ResponseWriter, r *http.Request) error {
 	if err != nil {
 		return err
 	}
-	return edge.WriteJSON(w, http.StatusCreated, groupOf(&g))
+	return writeObject(w, r, http.StatusCreated, groupOf(&g))
 }
 
 func (a *API) groupDelete(w http.ResponseWriter, r *http.Request) error {
@@ -70,4 +71,9 @@ func (a *API) groupDelete(w http.ResponseWriter, r *http.Request) error {
 	}
 	w.WriteHeader(http.StatusNoContent)
 	return nil
+}
+
+// groupState is a group as GET answers it.
+func (a *API) groupState(ctx context.Context, r *http.Request, check func(any) error) context.Context {
+	return a.directory.WhenGroup(ctx, r.PathValue("id"), func(g *directory.Group) error { return check(groupOf(g)) })
 }

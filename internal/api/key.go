@@ -12,13 +12,15 @@ import (
 	"pocketid/internal/signin"
 )
 
-func (a *API) keyRoutes() []edge.Route {
-	return []edge.Route{
-		mine("GET /api/api-keys", "keys:read", a.keys),
-		mine("DELETE /api/api-keys/{id}", "keys:write", a.keyRevoke),
+func (a *API) keyOperations() []Operation {
+	return []Operation{
+		mine("GET /api/api-keys", "keys:read", "Lists your own keys.", a.keys).lists(key{}, keyColumns),
+		mine("DELETE /api/api-keys/{id}", "keys:write", "Revokes one of your own keys.", a.keyRevoke),
 		// A key makes no key: these two take sessions alone.
-		mine("POST /api/api-keys", "", a.keyMake),
-		mine("POST /api/api-keys/{id}/renew", "", a.keyRenew),
+		mine("POST /api/api-keys", "", "Makes a key for yourself, after a fresh confirmation by passkey.", a.keyMake).
+			takes(keyIn{}).answers(http.StatusCreated, keyOut{}),
+		mine("POST /api/api-keys/{id}/renew", "", "Gives one of your own keys that has ended a new text and a new end, after a fresh confirmation by passkey.", a.keyRenew).
+			takes(keyRenewal{}).answers(http.StatusOK, keyOut{}),
 	}
 }
 
@@ -77,9 +79,9 @@ func (a *API) keys(w http.ResponseWriter, r *http.Request) error {
 
 // keyIn is what a program says of a new key.
 type keyIn struct {
-	Name        string         `json:"name"`
-	Description string         `json:"description"`
-	ExpiresAt   time.Time      `json:"expiresAt"`
+	Name        string         `json:"name" doc:"required min=3 max=50"`
+	Description string         `json:"description" doc:"max=200"`
+	ExpiresAt   time.Time      `json:"expiresAt" doc:"required"`
 	Scopes      []signin.Scope `json:"scopes"`
 }
 
@@ -102,8 +104,13 @@ func (a *API) keyMake(w http.ResponseWriter, r *http.Request) error {
 	return edge.WriteJSON(w, http.StatusCreated, keyOut{keyOf(k), text})
 }
 
+// keyRenewal is what a program says of a key that goes on.
+type keyRenewal struct {
+	ExpiresAt time.Time `json:"expiresAt" doc:"required"`
+}
+
 func (a *API) keyRenew(w http.ResponseWriter, r *http.Request) error {
-	var in keyIn
+	var in keyRenewal
 	if err := edge.ReadJSON(r, &in); err != nil {
 		return err
 	}

@@ -1,6 +1,7 @@
 package api
 
 import (
+	"context"
 	"encoding/json"
 	"maps"
 	"net/http"
@@ -11,15 +12,16 @@ import (
 	"pocketid/internal/edge"
 )
 
-func (a *API) userRoutes() []edge.Route {
-	return []edge.Route{
-		admins("GET /api/users", "users:read", a.users),
-		admins("POST /api/users", "users:write", a.userAdd),
-		mine("GET /api/users/me", "account:read", a.me),
-		admins("GET /api/users/{id}", "users:read", a.user),
-		admins("DELETE /api/users/{id}", "users:write", a.userDelete),
-		admins("GET /api/users/{id}/groups", "users:read", a.userGroups),
-		admins("PUT /api/users/{id}/user-groups", "users:write", a.userGroupsSet),
+func (a *API) userOperations() []Operation {
+	return []Operation{
+		admins("GET /api/users", "users:read", "Lists accounts.", a.users).lists(user{}, userColumns),
+		admins("POST /api/users", "users:write", "Makes an account.", a.userAdd).takes(userIn{}).answers(http.StatusCreated, user{}),
+		mine("GET /api/users/me", "account:read", "Tells of your own account.", a.me).answers(http.StatusOK, user{}),
+		admins("GET /api/users/{id}", "users:read", "Tells of an account.", a.user).answers(http.StatusOK, user{}),
+		admins("DELETE /api/users/{id}", "users:write", "Deletes an account.", a.userDelete).holds(a.userState),
+		admins("GET /api/users/{id}/groups", "users:read", "Lists the groups of an account.", a.userGroups).answers(http.StatusOK, []group{}),
+		admins("PUT /api/users/{id}/user-groups", "users:write", "Puts an account into these groups and no others.", a.userGroupsSet).
+			takes(userGroupsIn{}).answers(http.StatusOK, user{}).holds(a.userState),
 	}
 }
 
@@ -106,7 +108,7 @@ func (a *API) showUser(w http.ResponseWriter, r *http.Request, status int, id st
 	if err != nil {
 		return err
 	}
-	return edge.WriteJSON(w, status, userOf(&u, groups))
+	return writeObject(w, r, status, userOf(&u, groups))
 }
 
 // userIn is what a program says of an account.
@@ -160,10 +162,13 @@ func (a *API) userGroups(w http.ResponseWriter, r *http.Request) error {
 	return edge.WriteJSON(w, http.StatusOK, list)
 }
 
+// userGroupsIn is in which groups a program puts an account.
+type userGroupsIn struct {
+	Groups []string `json:"userGroupIds" doc:"required"`
+}
+
 func (a *API) userGroupsSet(w http.ResponseWriter, r *http.Request) error {
-	var in struct {
-		Groups []string `json:"userGroupIds"`
-	}
+	var in userGroupsIn
 	if err := edge.ReadJSON(r, &in); err != nil {
 		return err
 	}
@@ -171,4 +176,9 @@ func (a *API) userGroupsSet(w http.ResponseWriter, r *http.Request) error {
 		return err
 	}
 	return a.showUser(w, r, http.StatusOK, r.PathValue("id"))
+}
+
+// userState is an account as GET answers it.
+func (a *API) userState(ctx context.Context, r *http.Request, check func(any) error) context.Context {
+	return a.directory.WhenUser(ctx, r.PathValue("id"), func(u *directory.User, groups []directory.Group) error { return check(userOf(u, groups)) })
 }

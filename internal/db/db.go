@@ -48,13 +48,19 @@ const tries = 10
 // answer is a fault of kind Unavailable.
 //
 // A statement that failed outranks what fn makes of it; an error of fn undoes
-// everything, unless it comes wrapped by Keep.
+// everything, unless it comes wrapped by Keep. What ctx carries (Before, After) is in the
+// same transaction.
 func (d *DB) Write(ctx context.Context, fn func(*Tx) error) error {
 	_, bounded := ctx.Deadline()
+	fn, committed := surrounded(ctx, fn)
 	pause := time.Millisecond
 	for try := 1; ; try++ {
 		err := d.run(ctx, d.w, fn)
-		if err == nil || !lost(err) {
+		if err == nil {
+			committed()
+			return nil
+		}
+		if !lost(err) {
 			return err
 		}
 		d.retries.Add(1)

@@ -42,7 +42,7 @@ func Serve(w http.ResponseWriter, r *http.Request, c Content) error {
 	if strings.HasPrefix(c.Type, "image/svg") {
 		h.Set("Content-Security-Policy", drawingPolicy)
 	}
-	if matches(r.Header.Get("If-None-Match"), tag) {
+	if Matches(r.Header.Get("If-None-Match"), tag) {
 		w.WriteHeader(http.StatusNotModified)
 		return nil
 	}
@@ -51,8 +51,8 @@ func Serve(w http.ResponseWriter, r *http.Request, c Content) error {
 	return err
 }
 
-// matches compares an If-None-Match with a validator, weakly (RFC 9110 §13.1.2).
-func matches(header, tag string) bool {
+// Matches compares an If-None-Match with a validator, weakly (RFC 9110 §13.1.2).
+func Matches(header, tag string) bool {
 	for one := range strings.SplitSeq(header, ",") {
 		one = strings.TrimPrefix(strings.TrimSpace(one), "W/")
 		if one == tag || one == "*" {

@@ -164,7 +164,7 @@ func (p *response) finish() {
 // page can ask for ours again and again in the name of a visitor.
 func (p *response) compress(body []byte) *bytes.Buffer {
 	h := p.Header()
-	if p.plain || h.Get("Content-Encoding") != "" || !compressible(h.Get("Content-Type")) {
+	if p.plain || h.Get("Content-Encoding") != "" || strings.Contains(h.Get("Cache-Control"), "no-transform") || !compressible(h.Get("Content-Type")) {
 		return nil
 	}
 	h.Add("Vary", "Accept-Encoding")

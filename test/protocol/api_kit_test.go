@@ -1,7 +1,9 @@
 package protocol
 
 import (
+	"bytes"
 	"encoding/json"
+	"mime/multipart"
 	"net/http"
 	"slices"
 	"testing"
@@ -30,6 +32,21 @@ func (c caller) ask(method, path string, body any, headers ...string) *apptest.A
 		headers = append(headers, "Content-Type", "application/json")
 	}
 	return c.program.Ask(method, path, text, slices.Concat(c.headers, headers)...)
+}
+
+// send sends a form with a file in it.
+func (c caller) send(method, path string, file []byte, headers ...string) *apptest.Answer {
+	c.t.Helper()
+	var b bytes.Buffer
+	form := multipart.NewWriter(&b)
+	part, err := form.CreateFormFile("file", "file.png")
+	if err != nil {
+		c.t.Fatal(err)
+	}
+	part.Write(file)
+	form.Close()
+	headers = append(headers, "Content-Type", form.FormDataContentType())
+	return c.program.Ask(method, path, b.String(), slices.Concat(c.headers, headers)...)
 }
 
 func nobody(t *testing.T, h *apptest.House) caller { return caller{t, h.Program(), nil} }
