@@ -32,9 +32,6 @@ func Grow(t *testing.T, scripts ...string) {
 	t.Cleanup(func() { migrations = old })
 }
 
-// Newest is the version that the program knows.
-func Newest() int { return newest() }
-
 // On makes every directory lie on a file system with this magic number until
 // the test ends.
 func On(t *testing.T, magic uint32) {
