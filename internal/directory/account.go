@@ -208,7 +208,6 @@ func join(tx *db.Tx, u *User, groups []string) (names []string, err error) {
 		}
 		tx.Do(`INSERT INTO user_group_members (group_id, user_id, added_at) VALUES ($1, $2, $3)`, id, u.ID, tx.Now().UnixMicro())
 		countMembers(tx, id)
-		countMembers(tx, id)
 		jobs.Publish(tx, "group.changed", id)
 		names = append(names, g.Name)
 	}
@@ -351,37 +350,45 @@ func (d *Directory) editUser(ctx context.Context, by audit.Actor, id string, edi
 		if err := check(u.Edit()); err != nil {
 			return err
 		}
-		if err := u.name(edit.Username, edit.Email, edit.FirstName, edit.LastName, edit.DisplayName); err != nil {
+		return u.edit(tx, s, edit)
+	})
+}
+
+// edit makes u what edit says, under the settings s.
+func (u *User) edit(tx *db.Tx, s settings.Settings, edit UserEdit) error {
+	if u.LDAPID != "" {
+		return ErrManaged
+	}
+	if err := u.name(edit.Username, edit.Email, edit.FirstName, edit.LastName, edit.DisplayName); err != nil {
+		return err
+	}
+	if u.Email == "" && s.RequireUserEmail {
+		return ErrEmailRequired
+	}
+	expires := edit.ExpiresAt.UTC().Truncate(time.Microsecond)
+	if u.Admin && (!edit.Admin || !expires.IsZero() && u.ExpiresAt.IsZero()) {
+		err := mustNotBeLastAdmin(tx, u)
+		if errors.Is(err, ErrLastAdmin) && !edit.Admin {
+			return ErrLastAdmin.At("admin")
+		}
+		if errors.Is(err, ErrLastAdmin) {
+			return ErrLastAdmin.At("expires_at")
+		}
+		if err != nil {
 			return err
 		}
-		if u.Email == "" && s.RequireUserEmail {
-			return ErrEmailRequired
+	}
+	if !expires.Equal(u.ExpiresAt) {
+		if u.expired(tx.Now()) {
+			u.ValidFrom = tx.Now() // more time revives nothing
 		}
-		expires := edit.ExpiresAt.UTC().Truncate(time.Microsecond)
-		if u.Admin && (!edit.Admin || !expires.IsZero() && u.ExpiresAt.IsZero()) {
-			err := mustNotBeLastAdmin(tx, u)
-			if errors.Is(err, ErrLastAdmin) && !edit.Admin {
-				return ErrLastAdmin.At("admin")
-			}
-			if errors.Is(err, ErrLastAdmin) {
-				return ErrLastAdmin.At("expires_at")
-			}
-			if err != nil {
-				return err
-			}
+		if u.ExpiresAt = expires; u.expired(tx.Now()) {
+			return ErrExpiryPast
 		}
-		if !expires.Equal(u.ExpiresAt) {
-			if u.expired(tx.Now()) {
-				u.ValidFrom = tx.Now() // more time revives nothing
-			}
-			if u.ExpiresAt = expires; u.expired(tx.Now()) {
-				return ErrExpiryPast
-			}
-			expireLater(tx, u)
-		}
-		u.EmailVerified, u.Admin, u.Locale = edit.EmailVerified && u.Email != "", edit.Admin, edit.Locale
-		return checkLocale(u.Locale)
-	})
+		expireLater(tx, u)
+	}
+	u.EmailVerified, u.Admin, u.Locale = edit.EmailVerified && u.Email != "", edit.Admin, edit.Locale
+	return checkLocale(u.Locale)
 }
 
 // SetClaims replaces what is said about a user beside the standard claims.

@@ -35,7 +35,9 @@ type Group struct {
 	Name         string
 	FriendlyName string
 	Claims       map[string]any
-	LDAPID       string
+	// claimTexts is how a program wrote some of the claims (ClaimTexts).
+	claimTexts string
+	LDAPID     string
 	// Members is how many there are. Whoever changes the rows of members counts anew.
 	Members   int
 	CreatedAt time.Time
@@ -45,14 +47,14 @@ type Group struct {
 // Called is what to call g on a page.
 func (g *Group) Called() string { return cmp.Or(g.FriendlyName, g.Name) }
 
-const groupColumns = `id, name, name_key, friendly_name, friendly_key, claims, ldap_id, members, created_at, updated_at`
+const groupColumns = `id, name, name_key, friendly_name, friendly_key, claims, ldap_id, members, created_at, updated_at, claim_texts`
 
-const groupColumnCount = 10
+const groupColumnCount = 11
 
 func (g *Group) fields() []any {
 	name, friendly := Fold(g.Name), Fold(g.FriendlyName)
 	return []any{&g.ID, &g.Name, &name, &g.FriendlyName, &friendly, db.JSON(&g.Claims), db.Text(&g.LDAPID),
-		&g.Members, db.Time(&g.CreatedAt), db.Time(&g.UpdatedAt)}
+		&g.Members, db.Time(&g.CreatedAt), db.Time(&g.UpdatedAt), db.Text(&g.claimTexts)}
 }
 
 // maxGroups bounds the groups of one user that are read.
@@ -174,7 +176,7 @@ func (d *Directory) editGroup(ctx context.Context, by audit.Actor, id string, ed
 	if err != nil {
 		return Group{}, err
 	}
-	return d.changeGroup(ctx, by, id, audit.GroupEdited, func(g *Group) error {
+	return d.changeOneGroup(ctx, by, id, audit.GroupEdited, func(g *Group) error {
 		if g.LDAPID != "" {
 			return ErrGroupManaged
 		}
@@ -210,7 +212,7 @@ func (d *Directory) setGroupClaims(ctx context.Context, by audit.Actor, id strin
 	if err := CheckClaims(claims); err != nil {
 		return Group{}, err
 	}
-	return d.changeGroup(ctx, by, id, audit.GroupClaimsEdited, func(g *Group) error {
+	return d.changeOneGroup(ctx, by, id, audit.GroupClaimsEdited, func(g *Group) error {
 		if err := check(g); err != nil {
 			return err
 		}
@@ -221,31 +223,38 @@ func (d *Directory) setGroupClaims(ctx context.Context, by audit.Actor, id strin
 	})
 }
 
-// changeGroup loads a group, lets fn change it, and saves what differs with its record
-// and its news. Nothing happens when nothing differs.
-func (d *Directory) changeGroup(ctx context.Context, by audit.Actor, id string, event audit.Name, fn func(*Group) error) (Group, error) {
+// changeOneGroup is changeGroup in a transaction of its own.
+func (d *Directory) changeOneGroup(ctx context.Context, by audit.Actor, id string, event audit.Name, fn func(*Group) error) (Group, error) {
 	var g Group
 	err := d.db.Write(ctx, func(tx *db.Tx) (err error) {
-		if g, err = GroupByID(tx, id); err != nil {
-			return err
-		}
-		before := g.record()
-		if err := fn(&g); err != nil {
-			return err
-		}
-		was, is := differences(before, g.record())
-		if len(was) == 0 && len(is) == 0 {
-			return nil
-		}
-		g.UpdatedAt = tx.Now()
-		tx.Do(`UPDATE user_groups SET (`+groupColumns+`) = (`+db.Marks(groupColumnCount)+`) WHERE id = $1`, g.fields()...)
-		audit.Record(tx, by, audit.Event{Name: event, Object: groupObject(&g), Before: was, After: is})
-		jobs.Publish(tx, "group.changed", g.ID)
-		return nil
+		g, err = changeGroup(tx, by, id, event, fn)
+		return err
 	})
 	if err != nil {
 		return Group{}, Explain(err)
 	}
+	return g, nil
+}
+
+// changeGroup loads a group, lets fn change it, and saves what differs with its record
+// and its news. Nothing happens when nothing differs.
+func changeGroup(tx *db.Tx, by audit.Actor, id string, event audit.Name, fn func(*Group) error) (Group, error) {
+	g, err := GroupByID(tx, id)
+	if err != nil {
+		return Group{}, err
+	}
+	before := g.record()
+	if err := fn(&g); err != nil {
+		return Group{}, err
+	}
+	was, is := differences(before, g.record())
+	if len(was) == 0 && len(is) == 0 {
+		return g, nil
+	}
+	g.UpdatedAt = tx.Now()
+	tx.Do(`UPDATE user_groups SET (`+groupColumns+`) = (`+db.Marks(groupColumnCount)+`) WHERE id = $1`, g.fields()...)
+	audit.Record(tx, by, audit.Event{Name: event, Object: groupObject(&g), Before: was, After: is})
+	jobs.Publish(tx, "group.changed", g.ID)
 	return g, nil
 }
 

@@ -40,71 +40,74 @@ func (d *Directory) ReplaceGroups(ctx context.Context, by audit.Actor, userID st
 // setGroups sets the groups of a user unless check refuses the ids, sorted, of those
 // that they are in. Of both, groups of another directory are left out.
 func (d *Directory) setGroups(ctx context.Context, by audit.Actor, userID string, groupIDs []string, check func(have []string) error) error {
+	return d.db.Write(ctx, func(tx *db.Tx) error { return setGroups(tx, by, userID, groupIDs, check) })
+}
+
+// setGroups is the part of the verbs of that name.
+func setGroups(tx *db.Tx, by audit.Actor, userID string, groupIDs []string, check func(have []string) error) error {
 	if len(groupIDs) > maxGroups {
 		return ErrNoGroup
 	}
 	want := slices.Compact(slices.Sorted(slices.Values(groupIDs)))
-	return d.db.Write(ctx, func(tx *db.Tx) error {
-		u, err := UserByID(tx, userID)
+	u, err := UserByID(tx, userID)
+	if err != nil {
+		return err
+	}
+	if !u.DeletedAt.IsZero() {
+		return ErrNoUser
+	}
+	all, err := GroupsOf(tx, u.ID)
+	if err != nil {
+		return err
+	}
+	byID, have, foreign := map[string]Group{}, []string{}, []string{}
+	for _, g := range all {
+		byID[g.ID] = g
+		if g.LDAPID != "" {
+			foreign = append(foreign, g.ID)
+			continue
+		}
+		have = append(have, g.ID)
+	}
+	slices.Sort(have)
+	slices.Sort(foreign)
+	if err := check(have); err != nil {
+		return err
+	}
+	wanted := without(want, foreign)
+	added, removed := without(wanted, have), without(have, wanted)
+	for _, id := range added {
+		g, err := GroupByID(tx, id)
 		if err != nil {
 			return err
 		}
-		if !u.DeletedAt.IsZero() {
-			return ErrNoUser
+		if g.LDAPID != "" {
+			return ErrGroupManaged
 		}
-		all, err := GroupsOf(tx, u.ID)
-		if err != nil {
-			return err
-		}
-		byID, have, foreign := map[string]Group{}, []string{}, []string{}
-		for _, g := range all {
-			byID[g.ID] = g
-			if g.LDAPID != "" {
-				foreign = append(foreign, g.ID)
-				continue
-			}
-			have = append(have, g.ID)
-		}
-		slices.Sort(have)
-		slices.Sort(foreign)
-		if err := check(have); err != nil {
-			return err
-		}
-		wanted := without(want, foreign)
-		added, removed := without(wanted, have), without(have, wanted)
-		for _, id := range added {
-			g, err := GroupByID(tx, id)
-			if err != nil {
-				return err
-			}
-			if g.LDAPID != "" {
-				return ErrGroupManaged
-			}
-			byID[id] = g
-			tx.Do(`INSERT INTO user_group_members (group_id, user_id, added_at) VALUES ($1, $2, $3)`, id, u.ID, tx.Now().UnixMicro())
-		}
-		for _, id := range removed {
-			tx.Do(`DELETE FROM user_group_members WHERE group_id = $1 AND user_id = $2`, id, u.ID)
-		}
-		if len(added)+len(removed) == 0 {
-			return nil
-		}
-		names := func(ids []string) map[string]any {
-			list := []string{}
-			for _, id := range ids {
-				list = append(list, byID[id].Name)
-			}
-			slices.Sort(list)
-			return map[string]any{"groups": list}
-		}
-		for _, id := range slices.Concat(added, removed) {
-			countMembers(tx, id)
-			jobs.Publish(tx, "group.changed", id)
-		}
-		audit.Record(tx, by, audit.Event{Name: audit.UserGroupsEdited, Object: object(&u), User: u.ID, Before: names(have), After: names(wanted)})
-		jobs.Publish(tx, "user.changed", u.ID)
+		byID[id] = g
+		tx.Do(`INSERT INTO user_group_members (group_id, user_id, added_at) VALUES ($1, $2, $3)`, id, u.ID, tx.Now().UnixMicro())
+	}
+	for _, id := range removed {
+		tx.Do(`DELETE FROM user_group_members WHERE group_id = $1 AND user_id = $2`, id, u.ID)
+	}
+	if len(added)+len(removed) == 0 {
 		return nil
-	})
+	}
+	names := func(ids []string) map[string]any {
+		list := []string{}
+		for _, id := range ids {
+			list = append(list, byID[id].Name)
+		}
+		slices.Sort(list)
+		return map[string]any{"groups": list}
+	}
+	for _, id := range slices.Concat(added, removed) {
+		countMembers(tx, id)
+		jobs.Publish(tx, "group.changed", id)
+	}
+	audit.Record(tx, by, audit.Event{Name: audit.UserGroupsEdited, Object: object(&u), User: u.ID, Before: names(have), After: names(wanted)})
+	jobs.Publish(tx, "user.changed", u.ID)
+	return nil
 }
 
 // GroupChoices are the groups that somebody can be put into, by name, at most limit.

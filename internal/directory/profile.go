@@ -50,30 +50,45 @@ func (d *Directory) editProfile(ctx context.Context, by audit.Actor, edit Profil
 		return User{}, err
 	}
 	return d.change(ctx, by, id, audit.UserProfileEdited, func(tx *db.Tx, s settings.Settings, u *User) error {
-		if err := u.Active(tx.Now()); err != nil {
+		if err := u.mayEditProfile(tx, s); err != nil {
 			return err
-		}
-		if u.LDAPID != "" {
-			return ErrManaged
-		}
-		if !s.AllowOwnAccountEdit {
-			return ErrOwnEdit
 		}
 		if err := check(u.Profile()); err != nil {
 			return err
 		}
-		was := u.Email
-		if err := u.name(edit.Username, edit.Email, edit.FirstName, edit.LastName, edit.DisplayName); err != nil {
-			return err
-		}
-		if u.Email == "" && s.RequireUserEmail {
-			return ErrEmailRequired
-		}
-		if u.Email != was {
-			u.EmailVerified = s.EmailsVerified && u.Email != ""
-		}
-		return nil
+		return u.editProfile(tx, s, edit)
 	})
+}
+
+// mayEditProfile says why somebody may not change their own account, or nil.
+func (u *User) mayEditProfile(tx *db.Tx, s settings.Settings) error {
+	switch err := u.Active(tx.Now()); {
+	case err != nil:
+		return err
+	case u.LDAPID != "":
+		return ErrManaged
+	case !s.AllowOwnAccountEdit:
+		return ErrOwnEdit
+	}
+	return nil
+}
+
+// editProfile makes u what its owner says, under the settings s.
+func (u *User) editProfile(tx *db.Tx, s settings.Settings, edit ProfileEdit) error {
+	if err := u.mayEditProfile(tx, s); err != nil {
+		return err
+	}
+	was := u.Email
+	if err := u.name(edit.Username, edit.Email, edit.FirstName, edit.LastName, edit.DisplayName); err != nil {
+		return err
+	}
+	if u.Email == "" && s.RequireUserEmail {
+		return ErrEmailRequired
+	}
+	if u.Email != was {
+		u.EmailVerified = s.EmailsVerified && u.Email != ""
+	}
+	return nil
 }
 
 // A Look is how somebody sees the pages.

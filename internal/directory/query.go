@@ -20,6 +20,8 @@ type Query struct {
 	// Filters are values of columns: one of those of a column, for each column.
 	Filters       map[string][]string
 	Offset, Limit int
+
+	group string // of users: the id of a group that they are in
 }
 
 // A QueriedUser is a user of such a list.
@@ -57,6 +59,9 @@ func (d *Directory) QueryUsers(ctx context.Context, by audit.Actor, q Query) (li
 	}
 	var s statement
 	s.WriteString(` FROM users WHERE ` + person)
+	if q.group != "" {
+		s.WriteString(` AND id IN (SELECT user_id FROM user_group_members WHERE group_id = ` + s.mark(q.group) + `)`)
+	}
 	if q.Search != "" {
 		m := s.mark(contains(q.Search))
 		s.WriteString(` AND (username_key LIKE ` + m + ` ESCAPE '!' OR email_key LIKE ` + m + ` ESCAPE '!' OR display_key LIKE ` + m + ` ESCAPE '!'

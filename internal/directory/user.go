@@ -39,10 +39,12 @@ type User struct {
 	Locale        string
 	Theme         string
 	// Dates is how dates and times are written for u: "iso", or "" for the way of the language.
-	Dates     string
-	Claims    map[string]any
-	Standard  Standard
-	PictureID string
+	Dates  string
+	Claims map[string]any
+	// claimTexts is how a program wrote some of the claims: see ClaimTexts.
+	claimTexts string
+	Standard   Standard
+	PictureID  string
 	// LDAPID is set when another directory owns the profile.
 	LDAPID  string
 	OwnerID string
@@ -93,9 +95,9 @@ func (u *User) Name() string {
 // userColumns and fields are the whole mapping from rows to users and back.
 const userColumns = `id, kind, username, username_key, email, email_key, email_verified, first_name, last_name,
 	display_name, display_key, admin, locale, theme, dates, claims, standard_claims, picture_id, ldap_id, owner_id,
-	expires_at, created_at, updated_at, last_sign_in_at, valid_from, disabled_at, deleted_at`
+	expires_at, created_at, updated_at, last_sign_in_at, valid_from, disabled_at, deleted_at, claim_texts`
 
-const userColumnCount = 27
+const userColumnCount = 28
 
 func (u *User) fields() []any {
 	usernameKey, emailKey, displayKey := Fold(u.Username), Fold(u.Email), Fold(u.Name())
@@ -103,7 +105,7 @@ func (u *User) fields() []any {
 		&u.FirstName, &u.LastName, &u.DisplayName, &displayKey, &u.Admin, db.Text(&u.Locale), db.Text(&u.Theme), db.Text(&u.Dates),
 		db.JSON(&u.Claims), db.JSON(&u.Standard), db.Text(&u.PictureID), db.Text(&u.LDAPID), db.Text(&u.OwnerID),
 		db.Time(&u.ExpiresAt), db.Time(&u.CreatedAt), db.Time(&u.UpdatedAt), db.Time(&u.LastSignInAt),
-		db.Time(&u.ValidFrom), db.Time(&u.DisabledAt), db.Time(&u.DeletedAt)}
+		db.Time(&u.ValidFrom), db.Time(&u.DisabledAt), db.Time(&u.DeletedAt), db.Text(&u.claimTexts)}
 }
 
 // UserByID reads the user with this id, whatever their state, or ErrNoUser.

@@ -13,3 +13,7 @@ CREATE TABLE replies (
     PRIMARY KEY (user_id, key_hash)
 );
 CREATE INDEX replies_expire ON replies (expires_at);
+
+-- a claim as a program wrote it, where that is not how we would: {"name": "text"}
+ALTER TABLE users ADD COLUMN claim_texts TEXT;
+ALTER TABLE user_groups ADD COLUMN claim_texts TEXT;
