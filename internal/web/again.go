@@ -54,7 +54,7 @@ func (x *Web) again(w http.ResponseWriter, r *http.Request) error {
 	}
 	words, session := x.words(r), visitor(r).Session
 	p := againPage{
-		Frame: Frame{Title: words.T("again.title"), Seal: "shield", Modules: []string{"passkey.js"}},
+		Frame: Frame{Title: words.T("again.title"), Seal: "shield", Modules: []string{"passkey.js", "kept.js"}},
 		Ceremony: Ceremony{Kind: "get", Begin: "/login/again/begin", Finish: "/login/again/finish", Redirect: target,
 			Words: ceremonyWords(words)},
 		Redirect: target, ByCode: session.ByCode(), Delete: target == deletePath, Keys: purposeOf(target) == signin.PurposeKeys,

@@ -19,7 +19,14 @@ const (
 	everywhere = "/* everywhere */\n"
 )
 
-// assetTree is the tree that is served under the hash: the embedded files and pocketSheet.
+// houseModule is the module of every page inside. It has two sources, each small enough to be
+// read as one, and is one file for the browser, because a page has few requests.
+const houseModule = "house.js"
+
+// sendingSource is the second source of houseModule, and nothing by itself.
+const sendingSource = "sending.js"
+
+// assetTree is the tree that is served under the hash: the embedded files, pocketSheet and houseModule.
 func assetTree() (fs.FS, error) {
 	files, err := fs.Sub(ui, "ui/assets")
 	if err != nil {
@@ -33,7 +40,15 @@ func assetTree() (fs.FS, error) {
 	if err != nil {
 		return nil, fmt.Errorf("app.css: %w", err)
 	}
-	return tree{files, sheet}, nil
+	module, err := fs.ReadFile(files, houseModule)
+	if err != nil {
+		return nil, err
+	}
+	sending, err := fs.ReadFile(files, sendingSource)
+	if err != nil {
+		return nil, err
+	}
+	return tree{files, map[string][]byte{pocketSheet: sheet, houseModule: slices.Concat(module, sending)}}, nil
 }
 
 // outside is a sheet without what is for the pages inside.
@@ -53,16 +68,16 @@ func outside(sheet []byte) ([]byte, error) {
 	}
 }
 
-// A tree is the embedded files and one that is made of them.
+// A tree is the embedded files and those that are made of them.
 type tree struct {
 	fs.FS
-	sheet []byte
+	made map[string][]byte
 }
 
 // Open opens a file of the tree.
 func (t tree) Open(name string) (fs.File, error) {
-	if name == pocketSheet {
-		return &made{Reader: bytes.NewReader(t.sheet)}, nil
+	if content, ok := t.made[name]; ok {
+		return &made{Reader: bytes.NewReader(content), name: name}, nil
 	}
 	return t.FS.Open(name)
 }
@@ -73,13 +88,19 @@ func (t tree) ReadDir(name string) ([]fs.DirEntry, error) {
 	if err != nil || name != "." {
 		return list, err
 	}
-	list = append(list, fs.FileInfoToDirEntry(&made{Reader: bytes.NewReader(t.sheet)}))
+	list = slices.DeleteFunc(list, func(e fs.DirEntry) bool { return e.Name() == sendingSource || t.made[e.Name()] != nil })
+	for name, content := range t.made {
+		list = append(list, fs.FileInfoToDirEntry(&made{Reader: bytes.NewReader(content), name: name}))
+	}
 	slices.SortFunc(list, func(a, b fs.DirEntry) int { return bytes.Compare([]byte(a.Name()), []byte(b.Name())) })
 	return list, nil
 }
 
-// made is the one file that is not embedded, open or described.
-type made struct{ *bytes.Reader }
+// made is a file that is not embedded, open or described.
+type made struct {
+	*bytes.Reader
+	name string
+}
 
 // Stat describes the file.
 func (m *made) Stat() (fs.FileInfo, error) { return m, nil }
@@ -87,8 +108,8 @@ func (m *made) Stat() (fs.FileInfo, error) { return m, nil }
 // Close does nothing.
 func (m *made) Close() error { return nil }
 
-// Name is that of pocketSheet.
-func (m *made) Name() string { return pocketSheet }
+// Name is what it is served as.
+func (m *made) Name() string { return m.name }
 
 // Mode says that it is a file to read.
 func (m *made) Mode() fs.FileMode { return 0o444 }

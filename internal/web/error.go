@@ -19,6 +19,10 @@ type errorPage struct {
 	// Launch leads back to the application that the person came from.
 	Launch, Client string
 	SignedIn       bool
+	// Back is the page of the form that this answers; "" is that it answers none.
+	Back string
+	// SignIn leads back there by way of signing in: the session has ended, and nothing was saved.
+	SignIn string
 	// Device leads to the field for the code of another device.
 	Device bool
 	// Settings leads an administrator to what the words are about: the addresses of a client.
@@ -48,6 +52,14 @@ func (x *Web) RenderError(w http.ResponseWriter, r *http.Request, f *fault.Error
 		Device: strings.HasPrefix(f.Code, "device_")}
 	if id := f.Params["client_id"]; id != "" && p.Client != "" && edge.Who(r.Context()).Admin {
 		p.Settings = clientPath(id) + "#uris"
+	}
+	if r.Method == http.MethodPost && f.Code == edge.ErrNotSignedIn.Code {
+		p.SignIn = withRedirect("/login", edge.PageOf(r))
+	} else if r.Method == http.MethodPost && p.SignedIn && f.Kind != fault.NotFound {
+		p.Back = edge.PageOf(r)
+	}
+	if p.SignIn != "" || p.Back != "" {
+		p.Modules = []string{"kept.js"}
 	}
 	x.render(w, r, "error", status, &p)
 }

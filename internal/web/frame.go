@@ -53,7 +53,7 @@ type Frame struct {
 	Band      Avatar // the same for the band
 	Icon      string // the address of its favicon; "" is ours
 	Photo     string // the address of the picture behind sign-in pages; "" is none
-	Path      string // of this page, for what comes back to it
+	Path      string // of this page or, in the answer to a form, of that on which it stands: for what comes back to it
 	Me        *Me    // who is signed in; nil on sign-in pages
 	// Counts stand in the menu of administrators; nil on other pages.
 	Counts  *overview.Counts
@@ -67,7 +67,7 @@ func (f *Frame) frame() *Frame { return f }
 
 // A Me is the person in the corner of the page.
 type Me struct {
-	Name, Username, Email string
+	ID, Name, Username, Email string
 	Admin                 bool
 	Badge                 Avatar
 }
@@ -197,9 +197,9 @@ func (x *Web) fill(w http.ResponseWriter, r *http.Request, f *Frame) error {
 	if f.Photo = f.Look.BackgroundPath(); f.Photo == "" {
 		f.Photo = own.path(images.Background)
 	}
-	f.Path = r.URL.EscapedPath()
-	if n := len(r.URL.RawQuery); n > 0 && n <= maxBack && r.Method == http.MethodGet {
-		f.Path += "?" + r.URL.RawQuery
+	f.Path = edge.PageOf(r)
+	if len(r.URL.RawQuery) > maxBack {
+		f.Path, _, _ = strings.Cut(f.Path, "?")
 	}
 	if v, ok := signin.From(ctx); ok {
 		f.Me = meOf(v.User)
@@ -216,7 +216,7 @@ func (x *Web) fill(w http.ResponseWriter, r *http.Request, f *Frame) error {
 }
 
 func meOf(u directory.User) *Me {
-	return &Me{Name: u.Name(), Username: u.Username, Email: u.Email, Admin: u.Admin, Badge: badgeOf(&u)}
+	return &Me{ID: u.ID, Name: u.Name(), Username: u.Username, Email: u.Email, Admin: u.Admin, Badge: badgeOf(&u)}
 }
 
 // problem is the fault of a form that is shown again, or nil when err is nothing that

@@ -54,6 +54,8 @@ type loginPage struct {
 	Deny     string // the id of the request, so that the person can go back
 	CodePath string
 	NoScript bool // the form came without the module having run
+	// Ended says that a session has ended while a form was open; what was typed is in the browser.
+	Ended bool
 
 	redirectURI string // where a refusal leads
 }
@@ -91,7 +93,10 @@ func (x *Web) newLogin(r *http.Request, target string, waiting *oidc.Waiting) *l
 		Frame: Frame{Title: words.T("login.title"), Modules: []string{"passkey.js"}},
 		Ceremony: Ceremony{Kind: "get", Begin: "/login/begin", Finish: "/login/finish", Redirect: target,
 			Conditional: true, Words: ceremonyWords(words)},
-		CodePath: withRedirect("/lc", target),
+		CodePath: withRedirect("/lc", target), Ended: r.URL.Query().Has("ended"),
+	}
+	if p.Ended {
+		p.Modules = append(p.Modules, "kept.js")
 	}
 	if waiting != nil {
 		if waiting.UILocales != "" {

@@ -98,6 +98,7 @@ func (x *Web) Routes() []edge.Route {
 		x.wellKnownRoutes(),
 		x.loginRoutes(),
 		x.againRoutes(),
+		x.keptRoutes(),
 		x.codeRoutes(),
 		x.setupRoutes(),
 		x.consentRoutes(),

@@ -17,13 +17,14 @@ customElements.define('pair-list', class extends HTMLElement {
       li.querySelectorAll('[data-label]').forEach(e => e.setAttribute('aria-label', e.dataset.label.replace('{n}', String(n + 1))));
       li.querySelectorAll('input[id],textarea[id]').forEach(i => { i.id = `${i.name}[${n}]`; });
     });
+    const more = () => { const li = list.lastElementChild.cloneNode(true); empty(li); list.append(li); count(); return li; };
+    this.grow = n => { while (list.children.length < n) more(); };
     this.querySelectorAll('[data-add],[data-remove]').forEach(b => { b.hidden = false; });
     this.addEventListener('click', e => {
       if (e.target.closest('[data-add]')) {
         const last = list.lastElementChild;
         if ([...last.querySelectorAll(typed)].every(i => !i.value)) return last.querySelector('input').focus();
-        const li = last.cloneNode(true);
-        empty(li); list.append(li); count(); li.querySelector('input').focus();
+        more().querySelector('input').focus();
       } else if (e.target.closest('[data-remove]')) {
         const li = e.target.closest('li'), to = li.nextElementSibling || li.previousElementSibling;
         list.children.length > 1 ? li.remove() : empty(li);
@@ -34,7 +35,7 @@ customElements.define('pair-list', class extends HTMLElement {
 });
 
 // <form data-found="id">: what is typed is searched for at once, and the part with that id comes from the answer.
-const part = (address, id) => fetch(address).then(r => r.text()).then(t => new DOMParser().parseFromString(t, 'text/html').getElementById(id), () => null);
+const part = (address, id) => fetch(address).then(r => r.text()).then(t => new DOMParser().parseFromString(t, 'text/html').getElementById(id), () => { dispatchEvent(new Event('server-gone')); });
 const search = async (form, id) => { const next = await part(`?${new URLSearchParams(new FormData(form))}`, id); if (next) document.getElementById(id)?.replaceWith(next); };
 let typing; document.addEventListener('input', e => { const f = e.target.closest('form[data-found]'); clearTimeout(typing); if (f) typing = setTimeout(search, 300, f, f.dataset.found); });
 
@@ -78,7 +79,7 @@ customElements.define('combo-box', class extends HTMLElement {
       [...found?.options ?? []].filter(o => ![...sel.options].some(x => x.value === o.value)).forEach(o => sel.append(new Option(o.text, o.value)));
       if (document.activeElement === input && q === input.value.trim()) draw();
     };
-    const pick = o => { o.selected = true; input.value = ''; drawChips(); open(false); };
+    sel.addEventListener('change', drawChips); const pick = o => { o.selected = true; input.value = ''; drawChips(); open(false); sel.dispatchEvent(new Event('input', { bubbles: true })); };
     const move = d => {
       if (list.hidden) return draw();
       const n = list.children.length; active = (active + d + n) % n;

@@ -1,5 +1,5 @@
 // @ts-check
-// The elements of every page inside: theme, toasts, dialogs, copying, tabs. One module, so that a page stays within its requests.
+// The elements of every page inside: theme, toasts, dialogs, copying, tabs. sending.js follows in the same file.
 
 // keep sets a cookie for a year. The zone in which the reader's clock runs is for the days and times of the log.
 const keep = (name, v) => { document.cookie = `${name}=${v};path=/;max-age=31536000;samesite=lax` + (location.protocol === 'https:' ? ';secure' : ''); };
@@ -14,7 +14,7 @@ customElements.define('theme-switch', class extends HTMLElement {
   }
 });
 
-// <toast-region class="toasts" role="status">. Server flashes are already inside; toast(text) adds one. Also shows the offline bar.
+// <toast-region class="toasts" role="status">. Server flashes are already inside; toast(text) adds one.
 const region = () => document.querySelector('toast-region');
 function toast(text, { stay = false } = {}) {
   const t = Object.assign(document.createElement('div'), { className: 'toast' });
@@ -33,10 +33,6 @@ function arm(t, stay) {
 customElements.define('toast-region', class extends HTMLElement {
   connectedCallback() {
     this.querySelectorAll('.toast').forEach(t => arm(t, t.hasAttribute('data-stay')));
-    const bar = document.querySelector('.offline');
-    if (!bar || bar.hasAttribute('data-demo')) return;
-    const set = () => { bar.hidden = navigator.onLine; };
-    addEventListener('online', set); addEventListener('offline', set); set();
   }
 });
 
@@ -73,11 +69,11 @@ async function ask(address) {
     const page = new DOMParser().parseFromString(await res.text(), 'text/html'), form = page.querySelector('form[data-question]');
     const d = document.createElement('dialog'), title = Object.assign(document.createElement('h2'), { id: 'ask', textContent: page.querySelector('h1').textContent });
     d.setAttribute('aria-labelledby', 'ask');
-    form.className = ''; form.setAttribute('action', address); form.prepend(title);
+    form.className = ''; form.setAttribute('action', address); form.dataset.page = address; form.prepend(title);
     d.append(form); document.querySelector('main').append(d);
     d.addEventListener('close', () => d.remove());
     armConfirm(d); d.showModal();
-  } catch { location.assign(address); }
+  } catch (e) { e instanceof TypeError ? gone() : location.assign(address); }
 }
 
 // The answer to a form that must not be sent again takes the address of a page that can be loaded again.

@@ -37,7 +37,7 @@ customElements.define('name-finder', class extends HTMLElement {
       try {
         const res = await fetch(`${this.dataset.source}&q=${encodeURIComponent(q)}`, { signal: asking.signal, headers: { Accept: 'application/json' } });
         if (res.ok) offer((await res.json()).names);
-      } catch { /* another letter came, or nothing is offered */ }
+      } catch (e) { if (e.name !== 'AbortError') dispatchEvent(new Event('server-gone')); }
     };
     input.addEventListener('input', () => { clearTimeout(timer); timer = setTimeout(ask, 150); });
     input.addEventListener('blur', () => show(false));

@@ -32,6 +32,8 @@ async function post(path, body) {
     res = await fetch(path, { method: 'POST', headers: { 'Content-Type': 'application/json' }, body: JSON.stringify(body) });
   } catch { throw { name: 'network' }; }
   const out = await res.json().catch(() => ({}));
+  if (res.status > 501 && !out.code) throw { name: 'network' }; // what stands in front says that nobody is there
+  if (out.code === 'not_signed_in') location.assign(`/login?ended&redirect=${encodeURIComponent(location.pathname + location.search)}`);
   if (!res.ok) throw { answer: out, code: out.code };
   return out;
 }

@@ -49,9 +49,3 @@ customElements.define('brand-preview', class extends HTMLElement {
     show();
   }
 });
-
-// A form with data-unsaved says that it is not saved, and the browser asks before what was typed in it is left.
-const typed = new Set();
-document.addEventListener('input', e => { const f = e.target.closest('form[data-unsaved]'); if (f) { f.classList.add('typed'); typed.add(f); } });
-document.addEventListener('submit', e => typed.delete(e.target));
-addEventListener('beforeunload', e => { if (typed.size) e.preventDefault(); });
