@@ -2,6 +2,7 @@ package main
 
 import (
 	"bufio"
+	"errors"
 	"fmt"
 	"io"
 	"os"
@@ -106,13 +107,13 @@ func (c *call) take(o *option, value string, has bool) error {
 		if _, err := strconv.ParseBool(value); err != nil {
 			return usageError(fmt.Sprintf("--%s is there or not, or --%s=false; it takes no value %q", o.name, o.name, value))
 		}
-	case o.many && value != "":
+	case o.many && !o.whole && value != "":
 		values = strings.Split(value, ",")
 	case len(c.given[o.name]) > 0 && !o.many:
 		return usageError(fmt.Sprintf("--%s is there twice", o.name))
 	}
 	for i, v := range values {
-		if o.many {
+		if o.many && !o.whole {
 			values[i] = strings.TrimSpace(v)
 		}
 		if len(o.choices) > 0 && !slices.ContainsFunc(o.choices, func(k string) bool { return strings.EqualFold(k, values[i]) }) {
@@ -193,8 +194,11 @@ func (c *call) text(name string) string {
 	return o.fallback
 }
 
-// list are the values of a flag that may be given several times; an empty one is none.
-func (c *call) list(name string) []string {
+// choice is the value of a flag with choices, written as they are.
+func (c *call) choice(name string) string { return strings.ToLower(c.text(name)) }
+
+// several are the values of a flag that may be given several times; an empty one is none.
+func (c *call) several(name string) []string {
 	list := []string{}
 	for _, v := range c.given[name] {
 		if v != "" {
@@ -222,8 +226,9 @@ func (c *call) sure(question string) error {
 	}
 	if err != nil {
 		fmt.Fprintln(c.err)
+		return errors.New("nothing was done, because nobody answered; --yes does it without asking")
 	}
-	return fmt.Errorf("nothing was done")
+	return errors.New("nothing was done")
 }
 
 // maxSecretFile bounds what is read of a file with a secret.

@@ -32,6 +32,7 @@ type option struct {
 	fallback string
 	choices  []string // what the value may be; none is anything
 	many     bool     // it may be given several times, or with commas
+	whole    bool     // of those, one whose commas are part of the value
 	hidden   bool     // scripts may have it, and nobody else needs it
 }
 
@@ -46,6 +47,9 @@ type chapter struct {
 var chapters = book{
 	{"", "the server", []command{serveCommand, healthcheckCommand, versionCommand, helpCommand}},
 	{"", "ways in and keys", []command{setupLinkCommand, loginLinkCommand, keyRotateCommand}},
+	{"user", "people", userCommands},
+	{"group", "groups", groupCommands},
+	{"api-key", "API keys", apiKeyCommands},
 	{"config", "settings and variables", configCommands},
 }
 

@@ -72,7 +72,8 @@ func (p *process) main(ctx context.Context, args []string) int {
 		fmt.Fprintln(p.err, err)
 		return 2
 	}
-	fmt.Fprintln(p.err, p.explain(err))
+	cmd, _ := p.book.find(args)
+	fmt.Fprintln(p.err, "pocket-id:", cmd.explain(err))
 	return 1
 }
 
@@ -95,14 +96,21 @@ func (p *process) run(ctx context.Context, args []string) error {
 	return cmd.run(ctx, c)
 }
 
-// explain says what went wrong in words for somebody at a terminal, with the flag that it
-// is about.
-func (p *process) explain(err error) string {
+// explain says what went wrong in words for somebody at a terminal, with the flag of cmd
+// that it is about.
+func (cmd *command) explain(err error) string {
 	text := app.Explain(err)
-	if f, ok := errors.AsType[*fault.Error](err); ok && f.Field != "" {
-		text = "--" + strings.ReplaceAll(f.Field, "_", "-") + ": " + text
+	f, ok := errors.AsType[*fault.Error](err)
+	if !ok || f.Field == "" {
+		return text
 	}
-	return text
+	field := strings.ReplaceAll(f.Field, "_", "-")
+	for _, name := range []string{field, strings.TrimSuffix(field, "s")} {
+		if cmd != nil && slices.ContainsFunc(cmd.flags, func(o option) bool { return o.name == name }) {
+			return "--" + name + ": " + text
+		}
+	}
+	return strings.ReplaceAll(f.Field, "_", " ") + ": " + text
 }
 
 // usageError says what is wrong with the arguments of a command.

@@ -106,3 +106,15 @@ func (c *call) done(id, format string, args ...any) error {
 	_, err := fmt.Fprintf(c.out, format+"\n", args...)
 	return err
 }
+
+// say writes a sentence.
+func (c *call) say(format string, args ...any) error {
+	_, err := fmt.Fprintf(c.out, format+"\n", args...)
+	return err
+}
+
+// line writes text that programs read, as it is.
+func (c *call) line(text string) error {
+	_, err := fmt.Fprintln(c.out, text)
+	return err
+}

@@ -69,6 +69,7 @@ var (
 	PasskeyRenamed = declare(ofPasskeys, "passkey.renamed")
 	PasskeyRemoved = declare(ofPasskeys, "PASSKEY_REMOVED")
 	APIKeyMade     = declare(ofPasskeys, "api_key.made")
+	APIKeyEdited   = declare(ofPasskeys, "api_key.edited")
 	APIKeyRenewed  = declare(ofPasskeys, "api_key.renewed")
 	APIKeyRevoked  = declare(ofPasskeys, "api_key.revoked")
 

@@ -5,7 +5,6 @@ import (
 	"errors"
 	"strconv"
 	"time"
-	"unicode/utf8"
 
 	"pocketid/internal/audit"
 	"pocketid/internal/db"
@@ -85,14 +84,13 @@ func (k *Key) object() audit.Object { return audit.Object{Kind: "api_key", ID: k
 // key is the key that e asks for, made at the instant now for owner.
 func (e KeyEdit) key(owner *directory.User, now time.Time) (Key, error) {
 	k := Key{ID: secret.ID(), UserID: owner.ID, CreatedAt: now}
-	var plain bool
-	if k.Name, plain = directory.Line(e.Name); !plain || utf8.RuneCountInString(k.Name) < minKeyName || utf8.RuneCountInString(k.Name) > maxKeyName {
-		return Key{}, ErrKeyName
-	}
-	if k.Description, plain = directory.Line(e.Description); !plain || utf8.RuneCountInString(k.Description) > maxKeyDescription {
-		return Key{}, ErrKeyDescription
-	}
 	var err error
+	if k.Name, err = keyName(e.Name); err != nil {
+		return Key{}, err
+	}
+	if k.Description, err = keyDescription(e.Description); err != nil {
+		return Key{}, err
+	}
 	if k.Scopes, err = scopesFor(owner, e.Scopes); err != nil {
 		return Key{}, err
 	}
@@ -147,17 +145,7 @@ func (s *SignIn) makeKey(ctx context.Context, v Visitor, edit KeyEdit, of func(*
 		if k, err = edit.key(&owner, tx.Now()); err != nil {
 			return err
 		}
-		var n int
-		if err := tx.One([]any{&n}, `SELECT count(*) FROM api_keys WHERE user_id = $1`, owner.ID); err != nil {
-			return err
-		}
-		if n >= maxKeysOf {
-			return ErrTooManyKeys
-		}
-		tx.Do(`INSERT INTO api_keys (`+keyColumns+`, hash) VALUES (`+db.Marks(keyColumnCount+1)+`)`, append(k.fields(), secret.Hash(text))...)
-		audit.Record(tx, now.actor(ctx), audit.Event{Name: audit.APIKeyMade, Object: k.object(), User: owner.ID,
-			After: map[string]any{"scopes": k.Scopes, "expires_at": k.ExpiresAt}})
-		return nil
+		return insertKey(tx, now.actor(ctx), &k, text)
 	})
 	if err != nil {
 		return Key{}, "", err
@@ -193,14 +181,7 @@ func (s *SignIn) RenewKey(ctx context.Context, v Visitor, id string, expires tim
 		if !k.Ended(tx.Now()) {
 			return ErrKeyNotExpired
 		}
-		was := k.ExpiresAt
-		if k.ExpiresAt, err = keyEnd(expires, tx.Now()); err != nil {
-			return err
-		}
-		tx.Do(`UPDATE api_keys SET hash = $2, expires_at = $3 WHERE id = $1`, k.ID, secret.Hash(text), db.Time(&k.ExpiresAt))
-		audit.Record(tx, now.actor(ctx), audit.Event{Name: audit.APIKeyRenewed, Object: k.object(), User: k.UserID,
-			Before: map[string]any{"expires_at": was}, After: map[string]any{"expires_at": k.ExpiresAt}})
-		return nil
+		return renewKey(tx, now.actor(ctx), &k, expires, text)
 	})
 	if err != nil {
 		return Key{}, "", err

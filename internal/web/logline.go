@@ -85,7 +85,7 @@ var marks = map[audit.Name]mark{
 	audit.ClientDocumentForbidden: {"trash", "bad"}, audit.RegistrationTokenMade: {"key", ""}, audit.RegistrationTokenRevoked: {"key", ""},
 	audit.ExchangeAllowed: {"sync", ""}, audit.ExchangeForbidden: {"sync", ""},
 
-	audit.APIKeyMade: {"key", ""}, audit.APIKeyRenewed: {"key", ""}, audit.APIKeyRevoked: {"trash", ""},
+	audit.APIKeyMade: {"key", ""}, audit.APIKeyEdited: {"key", ""}, audit.APIKeyRenewed: {"key", ""}, audit.APIKeyRevoked: {"trash", ""},
 	audit.SettingsEdited: {"settings", ""}, audit.AuditExported: {"download", ""}, audit.KeyPublished: {"key", ""}, audit.KeyHastened: {"key", ""},
 	audit.KeyActivated: {"key", ""}, audit.KeyRetired: {"key", ""}, audit.KeyCompromised: {"alert", "bad"},
 	audit.SetupOpened: {"lock", "warn"}, audit.SetupRefused: {"alert", "warn"},

@@ -1,0 +1,41 @@
+package api
+
+import (
+	"encoding/base64"
+	"time"
+
+	"pocketid/internal/directory"
+	"pocketid/internal/signin"
+)
+
+// The command line prints the same JSON as the API answers.
+
+// ShowUser is an account as the API shows it.
+func ShowUser(u *directory.User, groups []directory.Group) any { return userOf(u, groups) }
+
+// ShowGroup is a group as the API shows it.
+func ShowGroup(g *directory.Group) any { return groupOf(g) }
+
+// ShowKey is an API key as the API shows it.
+func ShowKey(k signin.Key) any { return keyOf(k) }
+
+// ShowNewKey is an API key with its text, as the API answers once.
+func ShowNewKey(k signin.Key, text string) any { return keyOut{keyOf(k), text} }
+
+// ShowPasskey is a passkey as the API shows it.
+func ShowPasskey(p *signin.Passkey) any {
+	transports := p.Transports
+	if transports == nil {
+		transports = []string{}
+	}
+	return struct {
+		ID              string    `json:"id"`
+		Name            string    `json:"name"`
+		CredentialID    string    `json:"credentialID"`
+		AttestationType string    `json:"attestationType"`
+		Transport       []string  `json:"transport"`
+		BackupEligible  bool      `json:"backupEligible"`
+		BackupState     bool      `json:"backupState"`
+		CreatedAt       time.Time `json:"createdAt"`
+	}{p.ID, p.Name, base64.RawURLEncoding.EncodeToString(p.CredentialID), p.Attestation, transports, p.BackupEligible, p.BackupState, p.CreatedAt.UTC()}
+}

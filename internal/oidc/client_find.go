@@ -1,0 +1,44 @@
+package oidc
+
+import (
+	"context"
+	"errors"
+	"strings"
+
+	"pocketid/internal/audit"
+	"pocketid/internal/db"
+	"pocketid/internal/directory"
+)
+
+// FindClient reads the client that is meant by an id, or by a name that no other client
+// has, for administrators.
+func (p *Provider) FindClient(ctx context.Context, by audit.Actor, meant string) (Client, error) {
+	if err := by.MustAdmin(); err != nil {
+		return Client{}, err
+	}
+	var c *Client
+	err := p.db.Read(ctx, func(tx *db.Tx) (err error) {
+		if meant == "" || !isText(meant) {
+			return ErrNoClient
+		}
+		if c, err = clientByID(tx, meant); !errors.Is(err, ErrNoClient) {
+			return err
+		}
+		ids, err := db.All(tx, func(id *string) []any { return []any{id} }, `SELECT id FROM clients WHERE name_key = $1 AND deleted_at IS NULL
+			ORDER BY id NULLS LAST LIMIT 2`, directory.Fold(strings.TrimSpace(meant)))
+		switch {
+		case err != nil:
+			return err
+		case len(ids) == 0:
+			return ErrNoClient
+		case len(ids) > 1:
+			return directory.ErrSeveral.With("name", meant)
+		}
+		c, err = clientByID(tx, ids[0])
+		return err
+	})
+	if err != nil {
+		return Client{}, err
+	}
+	return *c, nil
+}
