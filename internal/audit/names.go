@@ -113,3 +113,7 @@ func (l *Log) Names(ctx context.Context, by Actor, kind, beginning string) ([]Ob
 	})
 	return found, err
 }
+
+// Learn keeps the name of something that came from elsewhere, which nothing is recorded of
+// one by one. It is a part.
+func Learn(tx *db.Tx, o Object) { learn(tx, o) }

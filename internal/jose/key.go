@@ -206,3 +206,30 @@ func (k *Key) GoString() string { return k.String() }
 
 // LogValue is String for slog.
 func (k *Key) LogValue() slog.Value { return slog.StringValue(k.String()) }
+
+// ParseForeign is ParsePrivate for a key of another house, which may leave out its alg.
+func ParseForeign(data []byte) (*Key, error) {
+	var raw gojose.JSONWebKey
+	if err := raw.UnmarshalJSON(data); err != nil {
+		return nil, fmt.Errorf("parse private key: %w", err)
+	}
+	if raw.Algorithm == "" {
+		switch k := raw.Key.(type) {
+		case *rsa.PrivateKey:
+			raw.Algorithm = string(RS256)
+		case *ecdsa.PrivateKey:
+			for _, alg := range Algs {
+				if schemes[alg].kind == ec && schemes[alg].curve == k.Curve {
+					raw.Algorithm = string(alg)
+				}
+			}
+		case ed25519.PrivateKey:
+			raw.Algorithm = string(EdDSA)
+		}
+	}
+	whole, err := raw.MarshalJSON()
+	if err != nil {
+		return nil, fmt.Errorf("parse private key: %w", err)
+	}
+	return ParsePrivate(whole)
+}

@@ -147,6 +147,9 @@ func newAssertion(token, clientID string) (credentials, error) {
 // transaction, in which [Provider.authenticate] does the rest; without it an assertion
 // is refused there.
 func (p *Provider) prove(ctx context.Context, q credentials) (credentials, error) {
+	if q.secret != "" {
+		q.legacy = &legacyTry{}
+	}
 	if q.assertion == nil || q.assertion.proven != nil {
 		return q, nil
 	}

@@ -37,6 +37,8 @@ type credentials struct {
 	way string
 	// assertion is nil but for wayAssertion.
 	assertion *assertion
+	// legacy is what a look at old hashes found. prove makes room for it.
+	legacy *legacyTry
 }
 
 // How a client proves itself, by the names of OpenID Connect Core §9.
@@ -166,10 +168,20 @@ func (p *Provider) authenticate(tx *db.Tx, q credentials, by audit.Actor) (*Clie
 	} else if err != nil {
 		return nil, err
 	}
-	if chosen != nil {
+	old := legacy(secrets, tx.Now())
+	if chosen != nil || len(old) > 0 {
 		if err := signin.Blocked(tx, network, limit); err != nil {
 			return nil, err
 		}
+	}
+	if chosen == nil && len(old) > 0 && q.legacy != nil && !q.legacy.done {
+		return nil, &legacyNeed{old, q}
+	}
+	if s := q.legacy.fitting(old); chosen == nil && s != nil {
+		p.renew(tx, s, string(q.secret))
+		chosen = s
+	}
+	if chosen != nil {
 		chosen.touch(tx)
 		return c, nil
 	}

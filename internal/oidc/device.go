@@ -109,13 +109,15 @@ func (p *Provider) DeviceAuthorize(w http.ResponseWriter, r *http.Request) error
 		return err
 	}
 	var answer *deviceAnswer
-	err = p.db.Write(ctx, func(tx *db.Tx) error {
-		c, err := p.authenticate(tx, credentials, by)
-		if err != nil {
+	err = p.tryLegacy(ctx, func() error {
+		return p.db.Write(ctx, func(tx *db.Tx) error {
+			c, err := p.authenticate(tx, credentials, by)
+			if err != nil {
+				return err
+			}
+			answer, err = p.newDevice(tx, c, *q, by)
 			return err
-		}
-		answer, err = p.newDevice(tx, c, *q, by)
-		return err
+		})
 	})
 	if err != nil {
 		return err

@@ -90,14 +90,16 @@ func (p *Provider) Introspect(w http.ResponseWriter, r *http.Request) error {
 		return err
 	}
 	var answer introspection
-	err = p.db.Write(ctx, func(tx *db.Tx) error {
-		answer = introspection{}
-		known, err := asks(tx)
-		if err != nil {
+	err = p.tryLegacy(ctx, func() error {
+		return p.db.Write(ctx, func(tx *db.Tx) error {
+			answer = introspection{}
+			known, err := asks(tx)
+			if err != nil {
+				return err
+			}
+			answer, err = p.introspect(tx, known, token)
 			return err
-		}
-		answer, err = p.introspect(tx, known, token)
-		return err
+		})
 	})
 	if err != nil {
 		return err

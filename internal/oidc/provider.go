@@ -82,6 +82,8 @@ type Provider struct {
 	farewells farewells
 	// insecure lets http addresses be used beyond loopback.
 	insecure bool
+	// legacyTurn has the one place of who verifies old hashes.
+	legacyTurn chan struct{}
 }
 
 // New makes a provider.
@@ -92,6 +94,7 @@ func New(c Config) (*Provider, error) {
 	p := &Provider{
 		db: c.DB, directory: c.Directory, signin: c.SignIn, master: c.Master,
 		issuer: c.Issuer, internalURL: c.InternalURL, insecure: c.AllowInsecureCallbacks,
+		legacyTurn: make(chan struct{}, 1),
 	}
 	if p.outbound = c.Outbound; p.outbound == nil {
 		p.outbound = outbound.New(outbound.Config{})

@@ -59,9 +59,11 @@ func (p *Provider) Push(w http.ResponseWriter, r *http.Request) error {
 		return err
 	}
 	var c *Client
-	err = p.db.Write(ctx, func(tx *db.Tx) (err error) {
-		c, err = p.authenticate(tx, shown, by)
-		return err
+	err = p.tryLegacy(ctx, func() error {
+		return p.db.Write(ctx, func(tx *db.Tx) (err error) {
+			c, err = p.authenticate(tx, shown, by)
+			return err
+		})
 	})
 	if err != nil {
 		return err

@@ -43,19 +43,21 @@ func (p *Provider) Revoke(w http.ResponseWriter, r *http.Request) error {
 	}
 	by := audit.From(ctx)
 	by.Via = "api"
-	err = p.db.Write(ctx, func(tx *db.Tx) error {
-		c, err := p.authenticate(tx, shown, by)
-		if err != nil {
-			return err
-		}
-		if token.access == nil {
-			return p.revokeRefresh(tx, by, c, token.text)
-		}
-		if token.access.ClientID == c.ID && tx.Now().Unix() < token.access.Expires {
-			tx.Do(`INSERT INTO revoked_tokens (jti, expires_at) VALUES ($1, $2) ON CONFLICT (jti) DO NOTHING`,
-				token.access.ID, token.access.Expires*1_000_000)
-		}
-		return nil
+	err = p.tryLegacy(ctx, func() error {
+		return p.db.Write(ctx, func(tx *db.Tx) error {
+			c, err := p.authenticate(tx, shown, by)
+			if err != nil {
+				return err
+			}
+			if token.access == nil {
+				return p.revokeRefresh(tx, by, c, token.text)
+			}
+			if token.access.ClientID == c.ID && tx.Now().Unix() < token.access.Expires {
+				tx.Do(`INSERT INTO revoked_tokens (jti, expires_at) VALUES ($1, $2) ON CONFLICT (jti) DO NOTHING`,
+					token.access.ID, token.access.Expires*1_000_000)
+			}
+			return nil
+		})
 	})
 	if err != nil {
 		return err

@@ -98,16 +98,18 @@ func (p *Provider) token(r *http.Request) (*tokenAnswer, error) {
 		return nil, err
 	}
 	var given issue
-	err = p.db.Write(ctx, func(tx *db.Tx) error {
-		c, err := p.authenticate(tx, q.credentials, q.by)
-		if err != nil {
+	err = p.tryLegacy(ctx, func() error {
+		return p.db.Write(ctx, func(tx *db.Tx) error {
+			c, err := p.authenticate(tx, q.credentials, q.by)
+			if err != nil {
+				return err
+			}
+			if !c.uses(q.grantName) {
+				return errUnauthorizedClient.Saying("the client may not use this grant_type")
+			}
+			given, err = q.grant.redeem(p, tx, c, q)
 			return err
-		}
-		if !c.uses(q.grantName) {
-			return errUnauthorizedClient.Saying("the client may not use this grant_type")
-		}
-		given, err = q.grant.redeem(p, tx, c, q)
-		return err
+		})
 	})
 	if err != nil {
 		return nil, err

@@ -90,6 +90,7 @@ var House = Plan{
 		"github.com/jackc/pgx/v5":            {Packages: "db dbtest test/bench", Tests: "test/browser", Why: "the protocol of PostgreSQL, and for tests a second client"},
 		"github.com/go-webauthn/webauthn":    {Packages: "signin", Why: "passkeys"},
 		"github.com/go-jose/go-jose/v4":      {Packages: "jose", Why: "signatures and keys of JOSE"},
+		"golang.org/x/crypto":                {Packages: "secret", Why: "bcrypt, for secrets of clients that came from elsewhere"},
 		"golang.org/x/image":                 {Packages: "images", Why: "pictures in WebP"},
 		"golang.org/x/text":                  {Packages: "directory i18n oidc", Why: "folding of names, languages"},
 		"github.com/coreos/go-oidc/v3":       {Packages: "examples/relying-party", Tests: "oidc test/browser test/protocol", Why: "a client that knows nothing of us"},

@@ -1,0 +1,88 @@
+package oidc
+
+import (
+	"context"
+	"errors"
+	"slices"
+	"time"
+
+	"pocketid/internal/db"
+	"pocketid/internal/secret"
+)
+
+// Secrets that came from another house may be hashes of bcrypt. To verify one takes a tenth
+// of a second of the processor, so it is not done in a transaction, one at a time, and only
+// for a network that has not been guessing. A secret that proved right is kept as our own
+// are from then on.
+
+// secretBcrypt is how a secret is stored that was brought and not used yet.
+const secretBcrypt = "bcrypt"
+
+// A legacyNeed is what authenticate answers when it cannot go on without a look at hashes
+// that take long: see tryLegacy.
+type legacyNeed struct {
+	secrets []Secret
+	shown   credentials
+}
+
+// Error says what is needed.
+func (*legacyNeed) Error() string { return "hashes of bcrypt are to be verified first" }
+
+// A legacyTry is what came of that look, which is had once for each request.
+type legacyTry struct {
+	done bool
+	hash []byte // the one that the secret fits; nil is none
+}
+
+// tryLegacy runs do, which opens a transaction and authenticates a client in it. When that
+// needs a look at old hashes it is had outside of the transaction, and do runs once more.
+func (p *Provider) tryLegacy(ctx context.Context, do func() error) error {
+	err := do()
+	need, ok := errors.AsType[*legacyNeed](err)
+	if !ok {
+		return err
+	}
+	select {
+	case p.legacyTurn <- struct{}{}:
+	case <-ctx.Done():
+		return ctx.Err()
+	}
+	try := need.shown.legacy
+	try.done = true
+	for _, s := range need.secrets {
+		if secret.VerifyBcrypt(s.hash, string(need.shown.secret)) {
+			try.hash = s.hash
+			break
+		}
+	}
+	<-p.legacyTurn
+	return do()
+}
+
+// legacy are those of secrets that are hashes of bcrypt and have not expired.
+func legacy(secrets []Secret, now time.Time) []Secret {
+	return slices.DeleteFunc(slices.Clone(secrets), func(s Secret) bool { return s.alg != secretBcrypt || s.Expired(now) })
+}
+
+// fitting is the one of secrets that the try found.
+func (t *legacyTry) fitting(secrets []Secret) *Secret {
+	for i := range secrets {
+		if t != nil && t.hash != nil && secret.Equal(t.hash, secrets[i].hash) {
+			return &secrets[i]
+		}
+	}
+	return nil
+}
+
+// renew keeps a secret as ours are, now that its text is known: one that is as long as
+// those that were generated as such, another one as one that somebody chose.
+func (p *Provider) renew(tx *db.Tx, s *Secret, text string) {
+	alg, hash := secretSHA256, secret.Hash(text)
+	if len(text) < generatedElsewhere {
+		alg, hash = secretHMAC, p.master.MAC(macSecret, text)
+	}
+	tx.Do(`UPDATE client_secrets SET alg = $2, hash = $3, prefix = $4 WHERE id = $1`, s.ID, alg, hash, text[:min(len(text), secretPrefix)])
+}
+
+// generatedElsewhere is how many letters and digits a secret has that nobody chose.
+const generatedElsewhere = 32
