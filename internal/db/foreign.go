@@ -8,6 +8,7 @@ import (
 	"net/url"
 	"os"
 	"path/filepath"
+	"slices"
 	"strings"
 )
 
@@ -103,7 +104,21 @@ func (f *ForeignDB) Close() error { return f.db.Close() }
 // nil, bool, int64, float64, string or []byte. Times of PostgreSQL are whole seconds since
 // 1970, everything that it has a type of its own for is text.
 func (f *ForeignDB) Each(tx *Tx, table string, fn func(row map[string]any) error) error {
-	columns := f.Tables[table]
+	return f.read(tx, table, f.Tables[table], ``, nil, fn)
+}
+
+// Only is Each for some of the columns.
+func (f *ForeignDB) Only(tx *Tx, table string, names []string, fn func(row map[string]any) error) error {
+	columns := slices.DeleteFunc(slices.Clone(f.Tables[table]), func(c ForeignColumn) bool { return !slices.Contains(names, c.Name) })
+	return f.read(tx, table, columns, ``, nil, fn)
+}
+
+// Where is Each for the rows in which a column has this text.
+func (f *ForeignDB) Where(tx *Tx, table, column, text string, fn func(row map[string]any) error) error {
+	return f.read(tx, table, f.Tables[table], ` WHERE `+quoted(column)+` = $1`, []any{text}, fn)
+}
+
+func (f *ForeignDB) read(tx *Tx, table string, columns []ForeignColumn, where string, args []any, fn func(row map[string]any) error) error {
 	if len(columns) == 0 {
 		return nil
 	}
@@ -119,7 +134,7 @@ func (f *ForeignDB) Each(tx *Tx, table string, fn func(row map[string]any) error
 		dst[i] = &values[i]
 	}
 	var inner error
-	err := tx.s.each(`SELECT `+strings.Join(list, ", ")+` FROM `+quoted(table), nil, func(r reader) (bool, error) {
+	err := tx.s.each(`SELECT `+strings.Join(list, ", ")+` FROM `+quoted(table)+where, args, func(r reader) (bool, error) {
 		if err := tx.ctx.Err(); err != nil {
 			return false, err
 		}
@@ -149,7 +164,7 @@ func (f *ForeignDB) expression(c ForeignColumn) string {
 	case "bool", "bytea", "int2", "int4", "int8", "text", "varchar":
 		return name
 	case "timestamptz", "timestamp":
-		return `CAST(floor(extract(epoch FROM ` + name + `)) AS BIGINT)`
+		return `CAST(floor(date_part('epoch', ` + name + `)) AS BIGINT)`
 	case "inet":
 		return `host(` + name + `)`
 	}
