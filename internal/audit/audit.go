@@ -99,7 +99,7 @@ func Record(tx *db.Tx, by Actor, e Event) {
 		db.Text(&e.User), db.Text(&e.Client), db.Text(&by.UserID), by.Name, by.Via,
 		by.Address, by.UserAgent, by.RequestID, optional(e.Before), optional(e.After), optional(e.Data))
 	learn(tx, e.Object)
-	if e.Name.In(UserPurged, GroupDeleted, ClientDeleted, ClientDeregistered, ClientExpired, ClientDocumentForbidden, APIDeleted) {
+	if e.Name.In(UserDeleted, UserPurged, GroupDeleted, ClientDeleted, ClientDeregistered, ClientExpired, ClientDocumentForbidden, APIDeleted) {
 		part(tx, e.Object)
 	}
 }

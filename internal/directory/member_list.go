@@ -26,6 +26,7 @@ type Member struct {
 	Username   string
 	Email      string
 	Name       string // what to call them
+	PictureID  string // as User has it
 	DisabledAt time.Time
 	// In says whether they are in the group.
 	In bool
@@ -160,7 +161,7 @@ func (q *people) meant(s *statement, from start) {
 		s.WriteString(` FROM user_words w CROSS JOIN users u WHERE u.id = w.user_id AND ` + s.finds(terms[0]))
 		terms = terms[1:]
 	case withOrder:
-		s.WriteString(` FROM (SELECT id, username, email, first_name, last_name, display_name, display_key, disabled_at, deleted_at
+		s.WriteString(` FROM (SELECT id, username, email, first_name, last_name, display_name, display_key, picture_id, disabled_at, deleted_at
 			FROM users WHERE (display_key, id) > (` + s.mark(q.afterKey) + `, ` + s.mark(q.afterID) + `)
 			ORDER BY display_key NULLS LAST, id NULLS LAST LIMIT ` + strconv.Itoa(walkAlong) + `) AS u WHERE TRUE`)
 	}
@@ -192,7 +193,7 @@ func (q *people) read(tx *db.Tx, from start) (MemberPage, error) {
 	if q.everybody {
 		in = s.isMember(q.group)
 	}
-	s.WriteString(`SELECT u.id, u.username, u.email, u.first_name, u.last_name, u.display_name, u.disabled_at, ` + in)
+	s.WriteString(`SELECT u.id, u.username, u.email, u.first_name, u.last_name, u.display_name, u.picture_id, u.disabled_at, ` + in)
 	q.meant(&s, from)
 	if q.afterID != "" {
 		s.WriteString(` AND (u.display_key, u.id) > (` + s.mark(q.afterKey) + `, ` + s.mark(q.afterID) + `)`)
@@ -210,7 +211,7 @@ func (q *people) read(tx *db.Tx, from start) (MemberPage, error) {
 			page.Next = last.ID + " " + Fold(last.Name)
 			break
 		}
-		page.Rows = append(page.Rows, Member{ID: m.u.ID, Username: m.u.Username, Email: m.u.Email, Name: m.u.Name(), DisabledAt: m.u.DisabledAt, In: m.in})
+		page.Rows = append(page.Rows, Member{ID: m.u.ID, Username: m.u.Username, Email: m.u.Email, Name: m.u.Name(), PictureID: m.u.PictureID, DisabledAt: m.u.DisabledAt, In: m.in})
 	}
 	return page, nil
 }
@@ -235,7 +236,7 @@ type memberRow struct {
 }
 
 func (m *memberRow) fields() []any {
-	return []any{&m.u.ID, &m.u.Username, db.Text(&m.u.Email), &m.u.FirstName, &m.u.LastName, &m.u.DisplayName, db.Time(&m.u.DisabledAt), &m.in}
+	return []any{&m.u.ID, &m.u.Username, db.Text(&m.u.Email), &m.u.FirstName, &m.u.LastName, &m.u.DisplayName, db.Text(&m.u.PictureID), db.Time(&m.u.DisabledAt), &m.in}
 }
 
 // mayComeIn is what User.Active asks, for counting; $1 is now.

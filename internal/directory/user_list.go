@@ -66,6 +66,7 @@ type UserRow struct {
 	LastName     string
 	Admin        bool
 	LDAPID       string
+	PictureID    string // as User has it
 	CreatedAt    time.Time
 	LastSignInAt time.Time
 	ExpiresAt    time.Time
@@ -89,7 +90,7 @@ type UserPage struct {
 }
 
 func (r *UserRow) fields() []any {
-	return []any{&r.ID, &r.Username, db.Text(&r.Email), &r.FirstName, &r.LastName, &r.DisplayName, &r.Admin, db.Text(&r.LDAPID),
+	return []any{&r.ID, &r.Username, db.Text(&r.Email), &r.FirstName, &r.LastName, &r.DisplayName, &r.Admin, db.Text(&r.LDAPID), db.Text(&r.PictureID),
 		db.Time(&r.CreatedAt), db.Time(&r.LastSignInAt), db.Time(&r.ExpiresAt), db.Time(&r.DisabledAt), db.Time(&r.DeletedAt),
 		&r.Passkeys, &r.GroupCount, db.Text(&r.groups)}
 }
@@ -429,7 +430,7 @@ func userRows(tx *db.Tx, found []foundUser) ([]UserRow, error) {
 		args[i] = found[i].id
 	}
 	read, err := db.All(tx, (*UserRow).fields, `
-		SELECT id, username, email, first_name, last_name, display_name, admin, ldap_id, created_at, last_sign_in_at,
+		SELECT id, username, email, first_name, last_name, display_name, admin, ldap_id, picture_id, created_at, last_sign_in_at,
 			expires_at, disabled_at, deleted_at, passkeys,
 			(SELECT count(*) FROM user_group_members m WHERE m.user_id = users.id),
 			(SELECT string_agg(name, `+"$"+strconv.Itoa(len(args)+1)+` ORDER BY key) FROM (

@@ -67,7 +67,7 @@ type memberLine struct {
 func memberLines(members []directory.Member) []memberLine {
 	var lines []memberLine
 	for _, m := range members {
-		lines = append(lines, memberLine{m, avatarOf(m.Name, m.ID)})
+		lines = append(lines, memberLine{m, personBadge(m.Name, m.ID, m.PictureID)})
 	}
 	return lines
 }

@@ -69,7 +69,7 @@ func (x *Web) allKeys(w http.ResponseWriter, r *http.Request) error {
 	for _, row := range found.Rows {
 		o := row.Owner
 		p.Rows = append(p.Rows, keyRow{apiKeyLine: keyLineFor(words, row.Key, now), OwnerID: row.UserID, OwnerName: o.Name(), OwnerSub: o.Username,
-			OwnerOut: o.Active(now) != nil, OwnerGone: o.ID == "" || !o.DeletedAt.IsZero(), Service: o.Service(), Badge: avatarOf(o.Name(), o.ID)})
+			OwnerOut: o.Active(now) != nil, OwnerGone: o.ID == "" || !o.DeletedAt.IsZero(), Service: o.Service(), Badge: badgeOf(&o)})
 	}
 	if found.Next != "" {
 		p.Next = keysAddress(f, f.Sort, found.Next)

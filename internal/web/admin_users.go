@@ -122,7 +122,7 @@ func (x *Web) users(w http.ResponseWriter, r *http.Request) error {
 	p.Alone = found.Total == 1 && len(found.Rows) == 1 && !p.Asked
 	now := edge.Now(r.Context())
 	for _, row := range found.Rows {
-		p.Rows = append(p.Rows, userLine{UserRow: row, Badge: avatarOf(row.Name(), row.ID), State: string(row.State(now)),
+		p.Rows = append(p.Rows, userLine{UserRow: row, Badge: personBadge(row.Name(), row.ID, row.PictureID), State: string(row.State(now)),
 			Self: row.ID == actor(r).UserID, More: row.GroupCount - len(row.Groups)})
 	}
 	if found.Next != "" {

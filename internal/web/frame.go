@@ -53,6 +53,7 @@ type Frame struct {
 	Band      Avatar // the same for the band
 	Icon      string // the address of its favicon; "" is ours
 	Photo     string // the address of the picture behind sign-in pages; "" is none
+	StandIn   string // the address of the picture of people who have none; "" is letters
 	Path      string // of this page or, in the answer to a form, of that on which it stands: for what comes back to it
 	Me        *Me    // who is signed in; nil on sign-in pages
 	// Counts stand in the menu of administrators; nil on other pages.
@@ -68,8 +69,8 @@ func (f *Frame) frame() *Frame { return f }
 // A Me is the person in the corner of the page.
 type Me struct {
 	ID, Name, Username, Email string
-	Admin                 bool
-	Badge                 Avatar
+	Admin                     bool
+	Badge                     Avatar
 }
 
 // A Problem is a fault in the words of the page.
@@ -90,18 +91,26 @@ type Avatar struct {
 }
 
 // badgeOf is what stands for u.
-func badgeOf(u *directory.User) Avatar {
-	a := avatarOf(u.Name(), u.ID)
-	if u.PictureID != "" {
-		a.Picture = picturePath(u)
+func badgeOf(u *directory.User) Avatar { return personBadge(u.Name(), u.ID, u.PictureID) }
+
+// personBadge is what stands for somebody with a name and an id: their picture, or the first
+// letters of their name. It may be kept for ever under its address: another picture has
+// another one.
+func personBadge(name, id, pictureID string) Avatar {
+	a := avatarOf(name, id)
+	if pictureID != "" {
+		a.Picture = "/api/users/" + url.PathEscape(id) + "/profile-picture.png?v=" + url.QueryEscape(pictureID)
 	}
 	return a
 }
 
-// picturePath is the address of the picture of u, which it may be kept under for ever:
-// another picture has another one.
-func picturePath(u *directory.User) string {
-	return "/api/users/" + url.PathEscape(u.ID) + "/profile-picture.png?v=" + url.QueryEscape(u.PictureID)
+// Face is the badge of a person as the page shows it: where they have no picture, that of
+// the instance stands for them.
+func (f *Frame) Face(a Avatar) Avatar {
+	if a.Picture == "" {
+		a.Picture = f.StandIn
+	}
+	return a
 }
 
 // avatarOf takes the first letters of the first and last word of a name.
@@ -197,6 +206,7 @@ func (x *Web) fill(w http.ResponseWriter, r *http.Request, f *Frame) error {
 	if f.Photo = f.Look.BackgroundPath(); f.Photo == "" {
 		f.Photo = own.path(images.Background)
 	}
+	f.StandIn = own.path(images.DefaultPerson)
 	f.Path = edge.PageOf(r)
 	if len(r.URL.RawQuery) > maxBack {
 		f.Path, _, _ = strings.Cut(f.Path, "?")

@@ -11,7 +11,9 @@ import (
 // A pictureCard is the form in which somebody's picture is chosen (part "picture-card").
 type pictureCard struct {
 	Action string
-	Field  pictureField
+	// StandIn says that a picture of the instance stands for people who have none.
+	StandIn bool
+	Field   pictureField
 }
 
 // cropModule lets people choose which part of a picture is kept. Without it the middle is.
@@ -26,8 +28,9 @@ func (f *Frame) pictureCardOf(u *directory.User, s settings.Settings, action str
 		return nil
 	}
 	f.Modules = append(f.Modules, cropModule)
-	return &pictureCard{Action: action, Field: pictureField{ID: portraitField, Label: f.words.T("profile.picture.choose"),
-		Hint: f.words.T("picture.hint.person", "max", images.MaxFile>>20), Err: f.Err(portraitField), Want: images.ForPerson, Now: badgeOf(u),
+	f.StandIn = ownPictures(s.Pictures).path(images.DefaultPerson)
+	return &pictureCard{Action: action, StandIn: f.StandIn != "", Field: pictureField{ID: portraitField, Label: f.words.T("profile.picture.choose"),
+		Hint: f.words.T("picture.hint.person", "max", images.MaxFile>>20), Err: f.Err(portraitField), Want: images.ForPerson, Now: f.Face(badgeOf(u)),
 		Own: u.PictureID != "", Remove: f.words.T("picture.remove"), Round: true}}
 }
 

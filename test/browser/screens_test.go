@@ -5,7 +5,6 @@ import (
 	"encoding/json"
 	"fmt"
 	"html"
-	"io"
 	"maps"
 	"net/url"
 	"os"
@@ -20,98 +19,17 @@ import (
 
 	"pocketid/internal/app"
 	"pocketid/internal/audit"
-	"pocketid/internal/directory"
-	"pocketid/internal/oidc"
+	"pocketid/internal/db"
 )
 
-// house opens the installation beside its server, to fill it.
-func (s *server) house(t *testing.T, fn func(ctx context.Context, by audit.Actor, a *app.App)) {
-	t.Helper()
-	var beside []string
-	if s.dsn == "" {
-		beside = []string{"DB_CONNECTION_STRING=" + filepath.Join(s.Dir, "data", "pocket-id.db")}
-	}
-	c, err := app.Load(s.env(beside...), "")
-	if err != nil {
-		t.Fatal(err)
-	}
-	a, err := app.Beside(t.Context(), c, c.Logger(io.Discard))
-	if err != nil {
-		t.Fatal(err)
-	}
-	defer a.Close()
-	fn(t.Context(), audit.System("cli"), a)
-}
-
-// longName is as long as a name may be, without a place to break it.
-var longName = strings.Repeat("Wolfeschlegelsteinhausenbergerdorff", 3)[:50]
-
-// names are those of a house in which many languages meet.
-var names = [][2]string{
-	{"Mia", "Lindqvist"}, {"李", "伟"}, {"محمد", "عبد الرحمن"}, {"Jonas", "Weber-Hohenstaufen"}, {"Amara", "Okafor"}, {"さくら", "田中"},
-	{"Noé", "Garnier"}, {"Світлана", "Петрова"}, {"𠮷野", "家🪡"}, {longName, longName}, {"O’Brien", "<b>&amp;"}, {"Hanna", "Virtanen"},
-}
-
-// town fills the house with people, groups, clients and an API, and returns the id of a client
-// that asks for consent.
-func (s *server) town(t *testing.T) (client string) {
-	t.Helper()
-	s.house(t, func(ctx context.Context, by audit.Actor, a *app.App) {
-		must := func(err error) {
-			t.Helper()
-			if err != nil {
-				t.Fatal(err)
-			}
-		}
-		var people []string
-		for i, n := range names {
-			u, err := a.Directory.AddUserAs(ctx, by, directory.NewUser{Username: fmt.Sprintf("person-%02d", i), Email: fmt.Sprintf("person-%02d@example.test", i), FirstName: n[0], LastName: n[1], Admin: i == 4, Disabled: i == 6})
-			must(err)
-			people = append(people, u.ID)
-		}
-		var groups []string
-		for i, name := range []string{"Operations", "设计", longName[:50]} {
-			g, err := a.Directory.AddGroup(ctx, by, directory.GroupEdit{Name: fmt.Sprintf("group-%d", i), FriendlyName: name})
-			must(err)
-			must(a.Directory.AddMembers(ctx, by, g.ID, people[i:i+8]))
-			groups = append(groups, g.ID)
-		}
-		last := ""
-		for i, name := range []string{"Grafana", "Nextcloud", "照片", longName[:50], "Forgejo"} {
-			edit := oidc.NewClientEdit()
-			edit.Name, edit.Description, edit.LaunchURL = name, "What people do with it, in a sentence", fmt.Sprintf("https://app-%d.example.com/", i)
-			edit.RedirectURIs = []oidc.URI{{URI: fmt.Sprintf("https://app-%d.example.com/callback", i)}}
-			if i == 1 {
-				edit.GroupRestricted, edit.AllowedGroups = true, groups[:2]
-			}
-			edit.Public = i == 2
-			c, _, err := a.OIDC.AddClient(ctx, by, edit)
-			must(err)
-			if last = c.ID; i == 0 {
-				client = c.ID
-			}
-		}
-		weather, err := a.OIDC.AddAPI(ctx, by, "https://api.example.com/weather", oidc.APIEdit{Name: "Weather station"})
-		must(err)
-		_, err = a.OIDC.SetPermissions(ctx, by, weather.ID, []oidc.Permission{{Name: "readings:read", Title: "Read measurements"}, {Name: "readings:write", Title: "Send measurements"}})
-		must(err)
-		_, err = a.OIDC.DisableClient(ctx, by, last)
-		must(err)
-		_, _, err = a.OIDC.AddRegistrationToken(ctx, by, oidc.RegistrationTokenEdit{Name: "Build server", Uses: 5, ExpiresAt: time.Now().AddDate(0, 1, 0)})
-		must(err)
-		must(a.OIDC.SetAPIClient(ctx, by, weather.ID, client, oidc.APIGrant{ForUsers: true, UserPermissions: []string{"readings:read"}}))
-	})
-	return client
-}
-
 // elsewhere are pages that no link leads to, because a flow or a form does, and who looks at
-// them.
+// them. The states below look at some of them here.
 var elsewhere = map[string]string{
-	"/consent":                          "TestJourney: a request of an application",
+	"/consent":                          "a state below",
 	"/authorize":                        "TestJourney: a request of an application",
 	"/authorize/next":                   "TestJourney: a request of an application",
 	"/api/oidc/end-session":             "TestSigningOutReachesApplications: an application signs somebody out",
-	"/device/confirm":                   "TestDevice: a device that waits",
+	"/device/confirm":                   "a state below",
 	"/favicon.ico":                      "a picture",
 	"/lc/{code}":                        "TestLoginLinkThenFirstPasskey: a link from somebody",
 	"/logout":                           "TestJourney: a form",
@@ -120,20 +38,74 @@ var elsewhere = map[string]string{
 	"/login/alternative/code":           "an old address, which leads on",
 	"/login/select":                     "TestJourney: a request of an application",
 	"/settings/admin/audit-log/global/export": "a file",
-	"/settings/admin/users/picked":            "TestUsers: a form",
-	"/settings/admin/users/{id}/release":      "TestUserPages: somebody who is deleted",
+	"/settings/admin/users/picked":            "a state below",
+	"/settings/admin/users/{id}/release":      "a state below",
 	"/settings/audit-log/global/export":       "a file",
-	"/settings/account/api-keys/{id}/renew":   "TestAPIKeys: somebody with a key",
-	"/settings/account/api-keys/{id}/revoke":  "TestAPIKeys: somebody with a key",
-	"/settings/admin/api-keys/{id}/revoke":    "TestAPIKeys: somebody with a key",
-	"/settings/account/delete":                "TestPeopleDeleteTheirAccount: the settings allow it",
-	"/settings/admin/jobs":                    "TestOverviewOfTheHouse: a job that rests",
-	"/settings/admin/jobs/{id}/forget":        "TestOverviewOfTheHouse: a job that rests",
-	"/settings/admin/user-work":               "TestUsers: work on many accounts",
-	"/settings/admin/user-work/{id}":          "TestUsers: work on many accounts",
 	"/setup":                                  "TestJourney: a new house",
 	"/signup/setup":                           "TestJourney: a new house",
 	"/theme.css":                              "a style sheet",
+}
+
+// A state is a page as no link leads to it: in the middle of something, with nothing in it,
+// with too much in it, or because something is wrong.
+type state struct {
+	Name, Path string
+	// Click is what is pressed there first, and Then what can be seen afterwards.
+	Click, Then string
+	// Guest is that somebody sees it who is not signed in.
+	Guest bool
+	// Pictured is that other tests look at it: here it is only pictured.
+	Pictured bool
+}
+
+// states are looked at beside the pages that links lead to.
+func (s *server) states(made town, device string) []state {
+	const admin = "/settings/admin"
+	asks := func(client string, i int, more ...string) string {
+		q := url.Values{"response_type": {"code"}, "client_id": {client}, "redirect_uri": {fmt.Sprintf("https://app-%d.example.com/callback", i)}, "scope": {"openid profile email groups offline_access"},
+			"code_challenge": {strings.Repeat("c", 43)}, "code_challenge_method": {"S256"}}
+		for j := 0; j < len(more); j += 2 {
+			q.Set(more[j], more[j+1])
+		}
+		return "/authorize?" + q.Encode()
+	}
+	client, user := clientsPath+"/"+made.Branded, usersPath+"/"+made.Crowded
+	list := []state{
+		{Name: "consent", Path: asks(made.Consents, 0, "prompt", "consent", "resource", "https://api.example.com/weather")},
+		{Name: "consent-with-a-look", Path: asks(made.Branded, 1, "prompt", "consent")},
+		{Name: "login-with-a-look", Path: asks(made.Branded, 1), Guest: true},
+		{Name: "device-confirm", Path: device, Then: "form .usercode, form .match, .switcher"},
+		{Name: "login-link", Path: user + "/link", Click: "form button.primary", Then: "svg.qr"},
+		{Name: "user-crowded", Path: user},
+		{Name: "user-crowded-groups", Path: user + "#groups"},
+		{Name: "user-released", Path: usersPath + "/" + made.Deleted + "/release"},
+		{Name: "users-picked", Path: usersPath + "/picked?all=1&do=join"},
+		{Name: "users-fault", Path: usersPath + "/new", Click: "footer button.primary", Then: "[aria-invalid]"},
+		{Name: "no-page", Path: "/settings/nowhere"},
+		{Name: "no-page-guest", Path: "/nowhere", Guest: true},
+		{Name: "no-user", Path: usersPath + "/nobody"},
+		{Name: "no-group", Path: admin + "/user-groups/none"},
+		{Name: "no-client", Path: clientsPath + "/none"},
+		{Name: "no-api", Path: admin + "/apis/none"},
+		{Name: "no-key", Path: "/settings/account/api-keys/none/revoke"},
+		{Name: "no-callback", Path: asks(made.Consents, 3)},
+		{Name: "no-consent", Path: "/consent"},
+		{Name: "no-link", Path: "/lc/ABCDEF", Click: "button.primary", Then: "main", Guest: true},
+		{Name: "users-none", Path: usersPath + "?q=nobody-like-this"},
+		{Name: "groups-none", Path: admin + "/user-groups?q=nothing-like-this"},
+		{Name: "clients-none", Path: clientsPath + "?q=nothing-like-this"},
+		{Name: "apis-none", Path: admin + "/apis?q=nothing-like-this"},
+		{Name: "keys-none", Path: admin + "/api-keys?q=nothing-like-this"},
+		{Name: "audit-none", Path: "/settings/audit-log/global?q=nothing-like-this"},
+		{Name: "apps-none", Path: "/settings/apps?q=nothing-like-this"},
+	}
+	for _, tab := range []string{"look", "uris", "access", "tokens", "secrets", "apis", "claims"} {
+		list = append(list, state{Name: "client-" + tab, Path: client + "#" + tab, Then: "#" + tab, Pictured: tab != "look"})
+	}
+	for _, tab := range []string{"signin", "branding", "advanced"} {
+		list = append(list, state{Name: "settings-" + tab, Path: settingsPath + "#" + tab, Then: "#" + tab, Pictured: true})
+	}
+	return list
 }
 
 // crawl follows links inside the house, a few for each kind of page. It is a function of the
@@ -151,7 +123,7 @@ const crawl = `(async (kinds, begin) => {
 		const doc = new DOMParser().parseFromString(await res.text(), "text/html")
 		for (const a of doc.querySelectorAll("a[href]")) {
 			const to = new URL(a.getAttribute("href"), res.url), next = to.pathname + to.search
-			if (to.origin !== location.origin || seen.has(next)) continue
+			if (to.origin !== location.origin || seen.has(next) || to.pathname.endsWith("/export")) continue
 			const which = kindOf(to.pathname) + (to.search ? "?" : "")
 			if ((times[which] = (times[which] || 0) + 1) > 20) continue
 			seen.add(next)
@@ -168,22 +140,41 @@ type screen struct {
 	Status      int
 }
 
-// Every page is reached by links, no link is dead, and on none of them axe-core finds
-// anything: in Chinese, in the dark, on the narrowest phone, with names of all kinds. With
+// Every page is reached by links, no link is dead, and on none of them and in no state axe-core
+// finds anything: in Chinese, in the dark, on the narrowest phone, with names of all kinds. With
 // SCREENS=directory each is pictured in both languages, wide and narrow, light and dark, and
 // a contact sheet shows them all (make screenshots).
 func TestEveryPage(t *testing.T) { // threats 29
 	patience = 30 * time.Minute
 	t.Cleanup(func() { patience = usualPatience })
 	onSQLite(t, func(t *testing.T, s *server) {
-		p := s.admin(t, "en")
-		client := s.town(t)
-		// An application that somebody has signed in to.
-		p.open("/authorize?" + url.Values{"response_type": {"code"}, "client_id": {client}, "redirect_uri": {"https://app-0.example.com/callback"}, "scope": {"openid profile readings:read"},
+		p, guest := s.admin(t, "en"), s.newPerson(t, "en")
+		made := s.town(t)
+		// An application that somebody has signed in to, a key, and a device that waits.
+		p.open("/authorize?" + url.Values{"response_type": {"code"}, "client_id": {made.Consents}, "redirect_uri": {"https://app-0.example.com/callback"}, "scope": {"openid profile readings:read"},
 			"resource": {"https://api.example.com/weather"}, "code_challenge": {strings.Repeat("c", 43)}, "code_challenge_method": {"S256"}}.Encode())
 		p.at("/consent")
 		p.click("button[value=allow]")
 		p.until(`location.host !== ` + fmt.Sprintf("%q", strings.TrimPrefix(s.URL, "http://")))
+		p.open("/settings/account/api-keys/new?name=Nightly+backup")
+		p.proven("/settings/account/api-keys/new")
+		p.click("footer button.primary")
+		p.see("#new-key")
+		s.house(t, func(ctx context.Context, _ audit.Actor, a *app.App) {
+			err := a.DB.Write(ctx, func(tx *db.Tx) error {
+				tx.Do(`UPDATE api_keys SET expires_at = $1`, tx.Now().AddDate(0, 0, -1).UnixMicro())
+				return nil
+			})
+			if err != nil {
+				t.Fatal(err)
+			}
+		})
+		p.open("/settings/account/api-keys/new?name=Terraform&ends=date&date=" + time.Now().UTC().AddDate(0, 0, 5).Format("2006-01-02"))
+		p.click("footer button.primary")
+		p.see("#new-key")
+		address, secret := p.newClient("Television", s.URL+"/settings/account")
+		b := &box{s: s, t: t, id: address[len(clientsPath)+1:], secret: secret}
+		b.ask("openid profile groups")
 		p.open("/settings/account")
 
 		golden, err := os.ReadFile("../../internal/app/testdata/routes.txt")
@@ -199,14 +190,15 @@ func TestEveryPage(t *testing.T) { // threats 29
 			t.Fatal(err)
 		}
 		found := p.crawl(list, "/settings/account", "/settings/admin", "/login/again?redirect=/settings/account")
-		found = append(found, s.newPerson(t, "en").crawl(list, "/login", "/language", "/device", "/lc", "/signed-out", "/logout")...)
-		pages, reached := map[string]string{}, map[string]bool{} // the address to look at, by its kind
-		for _, f := range found {
+		strangers := len(found)
+		found = append(found, guest.crawl(list, "/login", "/language", "/device", "/lc", "/signed-out", "/logout")...)
+		pages, reached := map[string]state{}, map[string]bool{} // the address to look at, by its kind
+		for i, f := range found {
 			reached[f.Kind], reached[f.Asked] = true, true
 			if f.Status >= 400 {
 				t.Errorf("a link leads to %s: %d", f.Path, f.Status)
-			} else if f.Kind != "" && (pages[f.Kind] == "" || len(f.At) < len(pages[f.Kind])) {
-				pages[f.Kind] = f.At
+			} else if now := pages[f.Kind]; f.Kind != "" && elsewhere[f.Kind] == "" && (now.Path == "" || len(f.At) < len(now.Path) || i >= strangers && !now.Guest && forGuests[f.Kind]) {
+				pages[f.Kind] = state{Name: f.Kind, Path: f.At, Guest: i >= strangers && forGuests[f.Kind]}
 			}
 		}
 		for kind := range kinds {
@@ -217,27 +209,55 @@ func TestEveryPage(t *testing.T) { // threats 29
 		if t.Failed() {
 			return
 		}
-		dir := os.Getenv("SCREENS")
-		if dir != "" {
-			p.picture(dir, pages)
+		var stops []state
+		for _, kind := range slices.Sorted(maps.Keys(pages)) {
+			stops = append(stops, pages[kind])
+		}
+		stops = append(stops, s.states(made, b.Link)...)
+		both := [2]*person{p, guest}
+		if dir := os.Getenv("SCREENS"); dir != "" {
+			pictures(both, dir, stops)
 			return
 		}
-		p.speak("zh-CN")
-		p.scheme("dark")
-		p.size(360, 800)
-		for _, kind := range slices.Sorted(maps.Keys(pages)) {
-			if _, ok := elsewhere[kind]; ok {
+		for _, who := range both {
+			who.speak("zh-CN")
+			who.scheme("dark")
+			who.size(360, 800)
+		}
+		for _, at := range stops {
+			if at.Pictured {
 				continue
 			}
-			p.open(pages[kind])
-			p.axe(kind)
-			if over := p.value(`String(document.documentElement.scrollWidth - innerWidth)`); over != "0" && !strings.HasPrefix(over, "-") {
-				t.Errorf("%s scrolls sideways by %s px", kind, over)
-				p.shot("sideways" + strings.ReplaceAll(kind, "/", "-"))
+			who := at.by(both)
+			who.axe(at.Name)
+			if over := who.value(`String(document.documentElement.scrollWidth - innerWidth)`); over != "0" && !strings.HasPrefix(over, "-") {
+				t.Errorf("%s scrolls sideways by %s px", at.Name, over)
+				who.shot("sideways" + strings.ReplaceAll(at.Name, "/", "-"))
 			}
 		}
 		p.quiet()
+		guest.quiet()
 	})
+}
+
+// forGuests are the pages that look different to somebody who is not signed in, as they
+// mostly are.
+var forGuests = map[string]bool{"/login": true, "/lc": true, "/language": true, "/signed-out": true}
+
+// by goes there as whoever sees it.
+func (at state) by(both [2]*person) *person {
+	p := both[0]
+	if at.Guest {
+		p = both[1]
+	}
+	p.open(at.Path)
+	if at.Click != "" {
+		p.click(at.Click)
+	}
+	if at.Then != "" {
+		p.see(at.Then)
+	}
+	return p
 }
 
 // crawl follows the links from some addresses, as somebody may who has the cookies of p.
@@ -266,45 +286,44 @@ func (p *person) speak(language string) {
 	p.until(`document.documentElement.lang === "` + language + `" && location.pathname !== "/language"`)
 }
 
-// picture makes a picture of each page in each guise, and a contact sheet of them.
-func (p *person) picture(dir string, pages map[string]string) {
-	p.t.Helper()
+// pictures makes a picture of each page in each guise, and a contact sheet of them.
+func pictures(both [2]*person, dir string, stops []state) {
+	t := both[0].t
+	t.Helper()
 	if err := os.MkdirAll(dir, 0o755); err != nil {
-		p.t.Fatal(err)
+		t.Fatal(err)
 	}
-	var sheet strings.Builder
-	sheet.WriteString("<!doctype html><meta charset=utf-8><title>Every page</title><style>body{font:14px system-ui;margin:2rem}figure{display:inline-block;margin:0 1rem 1rem 0;vertical-align:top}img{max-height:34rem;border:1px solid #999}h2{font:600 16px ui-monospace}</style>\n")
-	kinds := slices.Sorted(maps.Keys(pages))
 	rows := map[string]string{}
 	for _, language := range []string{"en", "zh-CN"} {
-		p.speak(language)
-		for _, kind := range kinds {
-			if _, ok := elsewhere[kind]; ok {
-				continue
-			}
-			p.open(pages[kind])
+		for _, p := range both {
+			p.speak(language)
+		}
+		for _, at := range stops {
+			p := at.by(both)
 			for _, width := range []int64{1280, 390} {
 				p.size(width, 900)
 				for _, scheme := range []string{"light", "dark"} {
 					p.scheme(scheme)
 					b, err := chromedp.Run(p.ctx, chromedp.FullScreenshot(100))
 					if err != nil {
-						p.fail("%s: %v", kind, err)
+						p.fail("%s: %v", at.Name, err)
 					}
-					name := fmt.Sprintf("%s-%s-%d-%s.png", strings.Trim(regexp.MustCompile(`[^a-z]+`).ReplaceAllString(kind, "-"), "-"), language, width, scheme)
+					name := fmt.Sprintf("%s-%s-%d-%s.png", strings.Trim(regexp.MustCompile(`[^a-z]+`).ReplaceAllString(at.Name, "-"), "-"), language, width, scheme)
 					if err := os.WriteFile(filepath.Join(dir, name), b, 0o644); err != nil {
-						p.t.Fatal(err)
+						t.Fatal(err)
 					}
-					rows[kind] += fmt.Sprintf("<figure><a href=%q><img src=%q loading=lazy alt=%q></a><figcaption>%s, %d, %s</figcaption></figure>\n", name, name, name, language, width, scheme)
+					rows[at.Name] += fmt.Sprintf("<figure><a href=%q><img src=%q loading=lazy alt=%q></a><figcaption>%s, %d, %s</figcaption></figure>\n", name, name, name, language, width, scheme)
 				}
 			}
 		}
 	}
-	for _, kind := range kinds {
-		fmt.Fprintf(&sheet, "<h2>%s</h2>\n%s", html.EscapeString(kind), rows[kind])
+	var sheet strings.Builder
+	sheet.WriteString("<!doctype html><meta charset=utf-8><title>Every page</title><style>body{font:14px system-ui;margin:2rem}figure{display:inline-block;margin:0 1rem 1rem 0;vertical-align:top}img{max-height:34rem;border:1px solid #999}h2{font:600 16px ui-monospace}</style>\n")
+	for _, at := range stops {
+		fmt.Fprintf(&sheet, "<h2>%s</h2>\n%s", html.EscapeString(at.Name), rows[at.Name])
 	}
 	if err := os.WriteFile(filepath.Join(dir, "index.html"), []byte(sheet.String()), 0o644); err != nil {
-		p.t.Fatal(err)
+		t.Fatal(err)
 	}
-	p.t.Logf("the contact sheet is %s", filepath.Join(dir, "index.html"))
+	t.Logf("the contact sheet is %s", filepath.Join(dir, "index.html"))
 }
