@@ -127,7 +127,7 @@ func (c *call) take(o *option, value string, has bool) error {
 // count refuses too few and too many arguments.
 func (c *call) count() error {
 	least, most := 0, 0
-	for _, a := range places(c.command.args) {
+	for _, a := range wanted(c.command.args) {
 		if !strings.HasPrefix(a, "[") {
 			least++
 		}
@@ -141,13 +141,13 @@ func (c *call) count() error {
 	case len(c.args) > most:
 		return usageError(fmt.Sprintf("it takes %s, and %q is too much", c.command.args, c.args[most]))
 	case len(c.args) < least:
-		return usageError("it needs " + places(c.command.args)[len(c.args)])
+		return usageError("it needs " + wanted(c.command.args)[len(c.args)])
 	}
 	return nil
 }
 
-// places are the arguments of a usage: <user or e-mail>, [<file>], <id>... .
-func places(usage string) (list []string) {
+// wanted are the arguments of a usage: <user or e-mail>, [<file>], <id>... .
+func wanted(usage string) (list []string) {
 	depth, start := 0, 0
 	for i, r := range usage {
 		switch r {

@@ -17,6 +17,7 @@ type command struct {
 	about string // what it does, in one line
 	more  string // what else there is to know
 	flags []option
+	takes []string // what its argument may be; none is anything
 	// examples stand without the name of the program.
 	examples []string
 	run      func(ctx context.Context, c *call) error
@@ -45,7 +46,7 @@ type chapter struct {
 
 // chapters are all commands; each command is in a file of its own, or of its first word.
 var chapters = book{
-	{"", "the server", []command{serveCommand, healthcheckCommand, versionCommand, helpCommand}},
+	{"", "the server", []command{serveCommand, healthcheckCommand, doctorCommand, versionCommand, completionCommand, helpCommand}},
 	{"", "ways in and keys", []command{setupLinkCommand, loginLinkCommand, keyRotateCommand}},
 	{"user", "people", userCommands},
 	{"group", "groups", groupCommands},

@@ -4,6 +4,7 @@ package main
 
 import (
 	"context"
+	"crypto/x509"
 	"errors"
 	"fmt"
 	"io"
@@ -29,6 +30,7 @@ type process struct {
 	dotenv   string
 	terminal bool // somebody sits at in
 	book     book
+	roots    *x509.CertPool // that certificates are checked against; nil are those of the system
 }
 
 func main() {
@@ -71,6 +73,9 @@ func (p *process) main(ctx context.Context, args []string) int {
 	if _, ok := errors.AsType[*app.ConfigError](err); ok {
 		fmt.Fprintln(p.err, err)
 		return 2
+	}
+	if errors.Is(err, errUnwell) {
+		return 1
 	}
 	cmd, _ := p.book.find(args)
 	fmt.Fprintln(p.err, "pocket-id:", cmd.explain(err))

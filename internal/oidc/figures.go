@@ -1,6 +1,7 @@
 package oidc
 
 import (
+	"context"
 	"strconv"
 	"time"
 
@@ -43,4 +44,18 @@ func KeyAges(tx *db.Tx) ([]KeyAge, error) {
 		ages = append(ages, age)
 	}
 	return ages, nil
+}
+
+// IDs are the ids of all signing keys that there have been, for whoever compares
+// them with those that are published somewhere.
+func (k *Keyring) IDs(ctx context.Context) (ids []string, err error) {
+	err = k.db.Read(ctx, func(tx *db.Tx) error {
+		ids = []string{}
+		keys, err := keysIn(tx)
+		for _, key := range keys {
+			ids = append(ids, key.id)
+		}
+		return err
+	})
+	return ids, err
 }
