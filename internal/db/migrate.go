@@ -93,22 +93,24 @@ func (d *DB) migrate(ctx context.Context) error {
 					return err
 				}
 			}
-			for _, m := range migrations {
-				if slices.Contains(had, m.name) {
-					continue
-				}
-				tx.Do(`INSERT INTO migration (name, at) VALUES ($1, $2)`, m.name, tx.Now().UnixMicro())
-				script := d.script(m.script)
-				if d.Postgres {
-					script += m.postgres
-				}
-				if _, err := tx.Exec(script); err != nil {
-					return fmt.Errorf("migration %s: %w", m.name, err)
-				}
-			}
-			return nil
+			return d.steps(tx, slices.DeleteFunc(slices.Clone(migrations), func(m migration) bool { return slices.Contains(had, m.name) }))
 		})
 	})
+}
+
+// steps does migrations, one after the other.
+func (d *DB) steps(tx *Tx, list []migration) error {
+	for _, m := range list {
+		tx.Do(`INSERT INTO migration (name, at) VALUES ($1, $2)`, m.name, tx.Now().UnixMicro())
+		script := d.script(m.script)
+		if d.Postgres {
+			script += m.postgres
+		}
+		if _, err := tx.Exec(script); err != nil {
+			return fmt.Errorf("migration %s: %w", m.name, err)
+		}
+	}
+	return nil
 }
 
 // script is a script of the schema for this engine. On PostgreSQL the text of

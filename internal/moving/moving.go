@@ -78,10 +78,12 @@ type Options struct {
 	Force bool
 	// Finish, unless it is nil, runs when everything is there and before it counts.
 	Finish func(tx *db.Tx) error
+	// Before, unless it is nil, is the last thing before the new database counts.
+	Before func() error
 }
 
 // Import replaces everything that a database holds by what comes from src, or changes
 // nothing. An SQLite file that was replaced is kept beside the new one; kept is its name.
 func Import(ctx context.Context, connection string, src Source, o Options) (kept string, err error) {
-	return db.Rebuild(ctx, connection, db.Rebuilding{Schema: src.Schema(), Fill: src.Fill, Finish: o.Finish, Force: o.Force})
+	return db.Rebuild(ctx, connection, db.Rebuilding{Schema: src.Schema(), Fill: src.Fill, Finish: o.Finish, Force: o.Force, Before: o.Before})
 }

@@ -156,7 +156,7 @@ func (z *Zip) Open(name string) (io.ReadCloser, error) {
 	if err != nil {
 		return nil, broken("its member %q cannot be read: %v", name, err)
 	}
-	return &member{name: name, r: r, left: int64(f.UncompressedSize64)}, nil
+	return &memberReader{name: name, r: r, left: int64(f.UncompressedSize64)}, nil
 }
 
 // Read reads a member as a whole, if it is not too large for that.
@@ -174,14 +174,14 @@ func (z *Zip) Read(name string) ([]byte, error) {
 	return b.Bytes(), err
 }
 
-// A member is read within the size that the directory says.
-type member struct {
+// A memberReader reads within the size that the directory says.
+type memberReader struct {
 	name string
 	r    io.ReadCloser
 	left int64
 }
 
-func (m *member) Read(p []byte) (int, error) {
+func (m *memberReader) Read(p []byte) (int, error) {
 	n, err := m.r.Read(p)
 	if m.left -= int64(n); m.left < 0 {
 		return 0, broken("its member %q is larger than it says", m.name)
@@ -192,7 +192,7 @@ func (m *member) Read(p []byte) (int, error) {
 	return n, err
 }
 
-func (m *member) Close() error { return m.r.Close() }
+func (m *memberReader) Close() error { return m.r.Close() }
 
 // Where the directory of a zip archive is told (APPNOTE 4.3.14 to 4.3.16).
 const (
