@@ -7,6 +7,7 @@ import (
 	"net/http"
 	"slices"
 	"strings"
+	"sync"
 	"time"
 
 	"pocketid/internal/audit"
@@ -32,11 +33,14 @@ type API struct {
 	signin    *signin.SignIn
 	oidc      *oidc.Provider
 	version   string
+	document  func() (edge.Content, error)
 }
 
 // New makes the API.
 func New(c Config) *API {
-	return &API{directory: c.Directory, signin: c.SignIn, oidc: c.OIDC, version: c.Version}
+	a := &API{directory: c.Directory, signin: c.SignIn, oidc: c.OIDC, version: c.Version}
+	a.document = sync.OnceValues(a.makeDocument)
+	return a
 }
 
 // Operations are all that the API does, a few lines in the file of each noun.
@@ -47,7 +51,7 @@ func (a *API) Operations() []Operation {
 // Routes are the addresses of the API.
 func (a *API) Routes() (list []edge.Route) {
 	for _, o := range a.Operations() {
-		list = append(list, o.route())
+		list = append(list, a.route(o))
 	}
 	return list
 }

@@ -18,9 +18,9 @@ func (a *API) keyOperations() []Operation {
 		mine("DELETE /api/api-keys/{id}", "keys:write", "Revokes one of your own keys.", a.keyRevoke),
 		// A key makes no key: these two take sessions alone.
 		mine("POST /api/api-keys", "", "Makes a key for yourself, after a fresh confirmation by passkey.", a.keyMake).
-			takes(keyIn{}).answers(http.StatusCreated, keyOut{}),
+			takes(keyIn{}).answers(http.StatusCreated, keyOut{}).tellsSecret(),
 		mine("POST /api/api-keys/{id}/renew", "", "Gives one of your own keys that has ended a new text and a new end, after a fresh confirmation by passkey.", a.keyRenew).
-			takes(keyRenewal{}).answers(http.StatusOK, keyOut{}),
+			takes(keyRenewal{}).answers(http.StatusOK, keyOut{}).tellsSecret(),
 	}
 }
 

@@ -36,7 +36,9 @@ type Operation struct {
 	// Limit is the class that the route counts in, beside the general one.
 	Limit string
 	// State makes a change depend on If-Match; see holds.
-	State   state
+	State state
+	// Secret says that the answer tells a secret, so it is told once.
+	Secret  bool
 	Handler edge.Handler
 }
 
@@ -102,14 +104,17 @@ func (o Operation) counts(class string) Operation { o.Limit = class; return o }
 // holds says of which object the operation is, so that If-Match is heard.
 func (o Operation) holds(s state) Operation { o.State = s; return o }
 
+// tellsSecret says that the answer has a secret in it, which nobody is told again.
+func (o Operation) tellsSecret() Operation { o.Secret = true; return o }
+
 // Method and Path are the two halves of the pattern.
 func (o *Operation) Method() string { method, _, _ := strings.Cut(o.Pattern, " "); return method }
 
 // Path is the path of the pattern.
 func (o *Operation) Path() string { _, path, _ := strings.Cut(o.Pattern, " "); return path }
 
-// route is the route that does it.
-func (o Operation) route() edge.Route {
+// route is the route of an operation.
+func (a *API) route(o Operation) edge.Route {
 	return edge.Route{Pattern: o.Pattern, Access: o.Access, Surface: edge.Problem, Key: o.Key, Limit: o.Limit,
-		MaxBody: o.MaxBody, MaxFile: o.MaxFile, Handler: coded(conditional(o, o.Handler))}
+		MaxBody: o.MaxBody, MaxFile: o.MaxFile, Handler: coded(a.once(o, conditional(o, o.Handler)))}
 }

@@ -1,6 +1,7 @@
 package api
 
 import (
+	"cmp"
 	"context"
 	"encoding/json"
 	"maps"
@@ -16,8 +17,8 @@ func (a *API) userOperations() []Operation {
 	return []Operation{
 		admins("GET /api/users", "users:read", "Lists accounts.", a.users).lists(user{}, userColumns),
 		admins("POST /api/users", "users:write", "Makes an account.", a.userAdd).takes(userIn{}).answers(http.StatusCreated, user{}),
-		mine("GET /api/users/me", "account:read", "Tells of your own account.", a.me).answers(http.StatusOK, user{}),
-		admins("GET /api/users/{id}", "users:read", "Tells of an account.", a.user).answers(http.StatusOK, user{}),
+		mine("GET /api/users/me", "account:read", "Tells of your own account.", a.me).answers(http.StatusOK, user{}).holds(a.userState),
+		admins("GET /api/users/{id}", "users:read", "Tells of an account.", a.user).answers(http.StatusOK, user{}).holds(a.userState),
 		admins("DELETE /api/users/{id}", "users:write", "Deletes an account.", a.userDelete).holds(a.userState),
 		admins("GET /api/users/{id}/groups", "users:read", "Lists the groups of an account.", a.userGroups).answers(http.StatusOK, []group{}),
 		admins("PUT /api/users/{id}/user-groups", "users:write", "Puts an account into these groups and no others.", a.userGroupsSet).
@@ -178,7 +179,7 @@ func (a *API) userGroupsSet(w http.ResponseWriter, r *http.Request) error {
 	return a.showUser(w, r, http.StatusOK, r.PathValue("id"))
 }
 
-// userState is an account as GET answers it.
+// userState is an account as GET answers it: that of the address, or one's own.
 func (a *API) userState(ctx context.Context, r *http.Request, check func(any) error) context.Context {
-	return a.directory.WhenUser(ctx, r.PathValue("id"), func(u *directory.User, groups []directory.Group) error { return check(userOf(u, groups)) })
+	return a.directory.WhenUser(ctx, cmp.Or(r.PathValue("id"), actor(r).UserID), func(u *directory.User, groups []directory.Group) error { return check(userOf(u, groups)) })
 }

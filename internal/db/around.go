@@ -9,25 +9,17 @@ import (
 // a condition of the one who asks, or a note that it was done, stands in the transaction
 // of the deed without the verb knowing of it.
 type around struct {
-	before, after func(*Tx) error // one of them
-	spent         atomic.Bool
-	next          *around
+	before func(*Tx) error
+	spent  atomic.Bool
+	next   *around
 }
 
 type aroundKey struct{}
 
-// Before makes the first change of ctx that succeeds begin with check, which refuses it.
-func Before(ctx context.Context, check func(*Tx) error) context.Context {
-	return with(ctx, &around{before: check})
-}
-
-// After makes the first change of ctx that succeeds end with also, which can still refuse
-// it. What is refused by itself does not come so far.
-func After(ctx context.Context, also func(*Tx) error) context.Context {
-	return with(ctx, &around{after: also})
-}
-
-func with(ctx context.Context, a *around) context.Context {
+// Before makes the first change of ctx that is committed begin with first, which may refuse
+// it. Of a change that is refused, nothing of it stays, unless it is kept.
+func Before(ctx context.Context, first func(*Tx) error) context.Context {
+	a := &around{before: first}
 	a.next, _ = ctx.Value(aroundKey{}).(*around)
 	return context.WithValue(ctx, aroundKey{}, a)
 }
@@ -40,23 +32,13 @@ func surrounded(ctx context.Context, fn func(*Tx) error) (func(*Tx) error, func(
 	}
 	all := func(tx *Tx) error {
 		for a := first; a != nil; a = a.next {
-			if a.before != nil && !a.spent.Load() {
+			if !a.spent.Load() {
 				if err := a.before(tx); err != nil {
 					return err
 				}
 			}
 		}
-		if err := fn(tx); err != nil {
-			return err
-		}
-		for a := first; a != nil; a = a.next {
-			if a.after != nil && !a.spent.Load() {
-				if err := a.after(tx); err != nil {
-					return err
-				}
-			}
-		}
-		return nil
+		return fn(tx)
 	}
 	return all, func() {
 		for a := first; a != nil; a = a.next {

@@ -48,8 +48,8 @@ const tries = 10
 // answer is a fault of kind Unavailable.
 //
 // A statement that failed outranks what fn makes of it; an error of fn undoes
-// everything, unless it comes wrapped by Keep. What ctx carries (Before, After) is in the
-// same transaction.
+// everything, unless it comes wrapped by Keep. What ctx carries (Before) is in the same
+// transaction.
 func (d *DB) Write(ctx context.Context, fn func(*Tx) error) error {
 	_, bounded := ctx.Deadline()
 	fn, committed := surrounded(ctx, fn)

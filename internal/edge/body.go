@@ -52,7 +52,7 @@ func ReadJSON(r *http.Request, v any) error {
 	if err != nil || mediaType != "application/json" && !strings.HasSuffix(mediaType, "+json") {
 		return errBody.Because("the Content-Type is not JSON")
 	}
-	body, err := readBody(r)
+	body, err := ReadBody(r)
 	if err != nil {
 		return err
 	}
@@ -71,8 +71,8 @@ func ReadJSON(r *http.Request, v any) error {
 	return nil
 }
 
-// readBody reads a body to its bound, which leaves no room for files.
-func readBody(r *http.Request) ([]byte, error) {
+// ReadBody reads a body to its bound, which leaves no room for files.
+func ReadBody(r *http.Request) ([]byte, error) {
 	st := stateOf(r.Context())
 	bound := st.maxBody
 	if st.route != nil {
@@ -202,7 +202,7 @@ func readForm(r *http.Request) (url.Values, error) {
 	if err != nil || mediaType != "application/x-www-form-urlencoded" {
 		return nil, errBody.Because("the Content-Type is not that of a form")
 	}
-	body, err := readBody(r)
+	body, err := ReadBody(r)
 	if err != nil {
 		return nil, err
 	}

@@ -85,7 +85,7 @@ func TestJSON(t *testing.T) { // threats 76
 // threats 80
 func TestBodiesHaveABound(t *testing.T) {
 	read := func(w http.ResponseWriter, r *http.Request) error {
-		_, err := readBody(r)
+		_, err := ReadBody(r)
 		return err
 	}
 	small := Route{Pattern: "POST /small", Access: Public, Surface: Problem, Handler: read, MaxBody: 10}

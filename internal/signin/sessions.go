@@ -116,6 +116,7 @@ const keptFor = 7 * 24 * time.Hour
 var purges = []purge{
 	{"signin.ceremonies", 0, `DELETE FROM ceremonies WHERE id IN (SELECT id FROM ceremonies WHERE expires_at <= $1 LIMIT $2)`},
 	{"signin.codes", 0, `DELETE FROM login_codes WHERE hash IN (SELECT hash FROM login_codes WHERE expires_at <= $1 LIMIT $2)`},
+	{"signin.replies", 0, `DELETE FROM replies WHERE key_hash IN (SELECT key_hash FROM replies WHERE expires_at <= $1 LIMIT $2) AND expires_at <= $1`},
 	{"signin.attempts", 0, `DELETE FROM attempts WHERE key IN (SELECT key FROM attempts WHERE expires_at <= $1 LIMIT $2)`},
 	{"signin.sessions", keptFor, `DELETE FROM sessions WHERE id IN (SELECT id FROM sessions WHERE expires_at <= $1 LIMIT $2)`},
 }

@@ -32,6 +32,8 @@ var quiet = map[string]string{
 	"signin.BeginStepUp":     "a challenge changes nothing",
 	"signin.Visit":           "it writes down when a session was last seen",
 	"signin.touchKey":        "it writes down when a key was last used",
+	"signin.Answered":        "it remembers an answer, for a deed that is recorded",
+	"signin.Refused":         "it forgets that an answer was waited for",
 	"signin.userPurged":      "directory records that a user was purged",
 }
 

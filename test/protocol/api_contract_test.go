@@ -47,8 +47,6 @@ type contract struct {
 	media string
 	// conditional says that If-Match is heard.
 	conditional bool
-	// repeatable says that Idempotency-Key is heard.
-	repeatable bool
 }
 
 type who int
@@ -75,6 +73,7 @@ type world struct {
 	ada   *apptest.Person // who is no administrator
 	group string          // a group without members
 	keys  map[string]string
+	doc   *document
 }
 
 // key is a key of the administrator for scopes, or one for everything.
@@ -127,6 +126,7 @@ func TestContractsOfTheAPI(t *testing.T) { // threats 58, 63
 		w := &world{t: t, h: h, admin: h.SetUp(), ada: h.User("ada"), keys: map[string]string{}}
 		w.ada.SignIn()
 		w.group = w.newGroup("crew")
+		w.doc = documentOf(t, h)
 		var promised []string
 		n := 0
 		for _, table := range contractTables {
@@ -157,6 +157,7 @@ func (w *world) hold(c contract, n int) {
 	t, h := w.t, w.h
 	t.Helper()
 	method, path, _ := strings.Cut(c.route, " ")
+	w.declared(c)
 	call := func(who func() caller, headers ...string) *apptest.Answer {
 		t.Helper()
 		n++
@@ -166,11 +167,19 @@ func (w *world) hold(c contract, n int) {
 		}
 		if c.body != nil {
 			body = c.body(n)
+			if err := w.doc.accepts(c.route, body); err != nil {
+				t.Errorf("%s: the document does not take the body %v: %v", c.route, body, err)
+			}
 		}
 		if c.file != nil {
 			return who().send(method, to, c.file, headers...)
 		}
 		return who().ask(method, to, body, headers...)
+	}
+	refused := func(who string, a *apptest.Answer, status int, code string) {
+		t.Helper()
+		faulty(t, c.route+" by "+who, a, status, code)
+		w.doc.tells(c.route, c.route+" by "+who, a)
 	}
 	anonymous := func() caller { return nobody(t, h) }
 	session := func() caller { // a proof changes the session
@@ -193,18 +202,18 @@ func (w *world) hold(c contract, n int) {
 	case everybody:
 		good["nobody"] = call(anonymous)
 	case people:
-		faulty(t, c.route+" by nobody", call(anonymous), 401, "not_signed_in")
+		refused("nobody", call(anonymous), 401, "not_signed_in")
 	default:
-		faulty(t, c.route+" by nobody", call(anonymous), 401, "not_signed_in")
-		faulty(t, c.route+" by who is no administrator", call(func() caller { return bySession(t, h, w.ada) }), 403, "forbidden")
+		refused("nobody", call(anonymous), 401, "not_signed_in")
+		refused("who is no administrator", call(func() caller { return bySession(t, h, w.ada) }), 403, "forbidden")
 	}
 	good["a session"] = call(session)
 	switch {
 	case c.who == everybody:
 	case c.scope == "":
-		faulty(t, c.route+" by a key", call(key()), 403, "api_key_auth_not_allowed")
+		refused("a key", call(key()), 403, "api_key_auth_not_allowed")
 	default:
-		faulty(t, c.route+" by no key", call(func() caller { return byKey(t, h, w.key()+"x") }), 401, "invalid_api_key")
+		refused("no key", call(func() caller { return byKey(t, h, w.key()+"x") }), 401, "invalid_api_key")
 		good["a whole key"] = call(key())
 	}
 	if c.scope != "" && c.scope != "*" {
@@ -215,14 +224,45 @@ func (w *world) hold(c contract, n int) {
 		} else if strings.HasPrefix(c.scope, "apis:") {
 			small = "clients:write"
 		}
-		faulty(t, c.route+" by a key for "+small, call(key(small)), 403, "api_key_scope_missing")
+		refused("a key for "+small, call(key(small)), 403, "api_key_scope_missing")
 	}
 	for _, who := range slices.Sorted(maps.Keys(good)) {
 		w.looks(c, c.route+" by "+who, good[who])
 	}
 	if c.conditional {
 		a := call(session, "If-Match", `"of another state"`)
-		faulty(t, c.route+" on another state", a, 412, "object_changed")
+		refused("who saw another state", a, 412, "object_changed")
+	}
+}
+
+// declared checks that the document says of a contract what is written here.
+func (w *world) declared(c contract) {
+	w.t.Helper()
+	o := w.doc.operation(c.route)
+	if o == nil {
+		w.t.Errorf("%s is not in the document", c.route)
+		return
+	}
+	want := `[{"key":["` + c.scope + `"]},{"session":[]}]`
+	switch {
+	case c.who == everybody:
+		want = `[{}]`
+	case c.scope == "*":
+		want = `[{"key":[]},{"session":[]}]`
+	case c.scope == "":
+		want = `[{"session":[]}]`
+	}
+	if got, _ := json.Marshal(o["security"]); string(got) != want {
+		w.t.Errorf("%s: the document says %s, want %s", c.route, got, want)
+	}
+	if admin := o["description"] == "For administrators."; admin != (c.who == admins) {
+		w.t.Errorf("%s: for administrators: %v", c.route, admin)
+	}
+	if got := w.doc.at("paths", strings.SplitN(c.route, " ", 2)[1], strings.ToLower(strings.SplitN(c.route, " ", 2)[0]), "responses", "412"); (got != nil) != c.conditional {
+		w.t.Errorf("%s: If-Match is heard: %v, want %v", c.route, got != nil, c.conditional)
+	}
+	if (o["requestBody"] != nil) != (c.body != nil || c.file != nil) {
+		w.t.Errorf("%s: a body is taken: %v", c.route, o["requestBody"] != nil)
 	}
 }
 
@@ -241,6 +281,7 @@ func (w *world) looks(c contract, name string, a *apptest.Answer) {
 	if got, _, _ := strings.Cut(a.Header.Get("Content-Type"), ";"); a.Body != "" && got != media {
 		t.Errorf("%s: the type is %q, want %q", name, got, media)
 	}
+	w.doc.tells(c.route, name, a)
 	if c.status == http.StatusNoContent && a.Body != "" {
 		t.Errorf("%s: 204 with %q", name, a.Body)
 	}

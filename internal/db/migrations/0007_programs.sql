@@ -6,7 +6,7 @@ CREATE TABLE replies (
     key_hash   BYTEA NOT NULL,
     asked_hash BYTEA NOT NULL,
     status     BIGINT NOT NULL,
-    location   TEXT NOT NULL,
+    claim      TEXT NOT NULL,
     sealed     BYTEA,
     created_at BIGINT NOT NULL,
     expires_at BIGINT NOT NULL,
