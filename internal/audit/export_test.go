@@ -30,6 +30,12 @@ func Plans(tx *db.Tx, postgres bool, f Filter) (plans []string, err error) {
 	return plans, nil
 }
 
+// FindPlan is how SQLite would look for a name, as it explains itself.
+func FindPlan(tx *db.Tx) (string, error) {
+	lines, err := explain(tx, false, finding("lov", []any{"api", "client", "group", "user"}))
+	return strings.Join(lines, "\n"), err
+}
+
 func explain(tx *db.Tx, postgres bool, s *statement) ([]string, error) {
 	if postgres {
 		return db.All(tx, func(l *string) []any { return []any{l} }, `EXPLAIN `+s.String(), s.args...)

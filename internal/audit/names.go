@@ -62,12 +62,19 @@ func find(tx *db.Tx, beginning string, kinds ...any) ([]Object, error) {
 	if beginning == "" {
 		return nil, nil
 	}
-	args := append([]any{beginning, afterAll(beginning)}, kinds...)
-	return db.All(tx, func(o *Object) []any { return []any{&o.Kind, &o.ID, &o.Name} }, `
-		SELECT kind, id, name FROM audit_names WHERE (kind, id) IN (
-			SELECT kind, id FROM audit_words WHERE word >= $1 AND word < $2 AND kind IN (`+db.MarksFrom(3, len(kinds))+`)
+	sql := finding(beginning, kinds)
+	return db.All(tx, func(o *Object) []any { return []any{&o.Kind, &o.ID, &o.Name} }, sql.String(), sql.args...)
+}
+
+// finding is the statement of find. It goes along the words; SQLite would rather go through
+// all words of a kind, were the kind not an expression.
+func finding(beginning string, kinds []any) *statement {
+	var s statement
+	s.add(`SELECT kind, id, name FROM audit_names WHERE (kind, id) IN (
+			SELECT kind, id FROM audit_words WHERE word >= ? AND word < ? AND kind || '' IN (?`+strings.Repeat(`, ?`, len(kinds)-1)+`)
 			ORDER BY word, kind, id LIMIT `+fmt.Sprint(10*maxFound)+`)
-		ORDER BY name NULLS LAST, id LIMIT `+fmt.Sprint(maxFound), args...)
+		ORDER BY name NULLS LAST, id LIMIT `+fmt.Sprint(maxFound), append([]any{beginning, afterAll(beginning)}, kinds...)...)
+	return &s
 }
 
 // afterAll is greater than all texts that begin with s, as bytes are compared.

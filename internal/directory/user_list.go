@@ -272,7 +272,7 @@ func (q *userQuery) filter(s *statement) {
 	}
 	switch q.role {
 	case RoleAdmin:
-		s.WriteString(` AND admin`)
+		s.WriteString(` AND admin AND id >= ''`) // without the id SQLite goes through everybody
 	case RoleUser:
 		s.WriteString(` AND NOT admin`)
 	}

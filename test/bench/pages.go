@@ -193,10 +193,11 @@ func addPeople(ctx context.Context, a *app.App, n int) (string, error) {
 		err := a.DB.Write(ctx, func(tx *db.Tx) error {
 			for i := from; i < min(from+chunk, n); i++ {
 				f, l := first[i*7%len(first)], last[i*11%len(last)]
+				chance := uint32(i) * 2654435761 >> 16 // has nothing to do with the names
 				n := directory.NewUser{Username: fmt.Sprintf("user%d", i), FirstName: f, LastName: l, Email: fmt.Sprintf("%s.%s.%d@example.test", f, l, i),
-					Disabled: i%50 == 1, Admin: i%1000 == 2}
-				if i%4 != 0 {
-					n.Groups = groups[i%teams : i%teams+1]
+					Disabled: chance%50 == 1, Admin: chance%1000 == 2}
+				if team := chance % (teams + 5); team < teams {
+					n.Groups = groups[team : team+1]
 				}
 				if _, err := directory.AddUser(tx, by, n); err != nil {
 					return err
