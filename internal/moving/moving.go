@@ -34,6 +34,8 @@ type Report struct {
 	Parts []Part
 	// Left is what does not come over.
 	Left []Left
+	// Adjusted is what comes over otherwise than it was.
+	Adjusted []Adjusted
 	// Notes are sentences about what is different afterwards.
 	Notes []string
 }
@@ -49,6 +51,17 @@ type Left struct {
 	Name  string
 	Count int64
 	Why   string // a sentence without a full stop
+	// Examples name some of them.
+	Examples []string
+}
+
+// An Adjusted is a thing that comes over otherwise than it was, because a rule of this
+// house does not let it be so.
+type Adjusted struct {
+	Kind string // "users"
+	Name string // which one
+	What string // the field, or the part of it that is left out
+	Why  string // a sentence without a full stop
 }
 
 // Count is how many things of one kind come over.

@@ -413,3 +413,31 @@ func (b *Bringer) Key(tx *db.Tx, key *jose.Key) error {
 	addKey(tx, k)
 	return nil
 }
+
+// A BroughtSCIM is where a client wants to hear of accounts (RFC 7644). Nothing speaks to
+// it yet; it is kept, with its token sealed, for when something does.
+type BroughtSCIM struct {
+	ID, ClientID, Endpoint  string
+	Token                   string
+	CreatedAt, LastSyncedAt time.Time
+}
+
+// purposeSCIM is what tokens for SCIM are sealed for.
+const purposeSCIM = "scim token"
+
+// SCIM brings such a place, and says whether its client came.
+func (b *Bringer) SCIM(tx *db.Tx, s BroughtSCIM) (bool, error) {
+	if b.clients[s.ClientID] == nil {
+		return false, nil
+	}
+	sealed, err := b.p.master.Seal(purposeSCIM, []byte(s.Token))
+	if err != nil {
+		return false, err
+	}
+	if s.CreatedAt.IsZero() {
+		s.CreatedAt = tx.Now()
+	}
+	tx.Do(`INSERT INTO scim_providers (id, client_id, endpoint, token, created_at, last_synced_at) VALUES ($1, $2, $3, $4, $5, $6) ON CONFLICT (id) DO NOTHING`,
+		s.ID, s.ClientID, s.Endpoint, sealed, db.Time(&s.CreatedAt), db.Time(&s.LastSyncedAt))
+	return true, nil
+}

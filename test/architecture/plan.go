@@ -50,7 +50,7 @@ var House = Plan{
 		"signin":    "audit db directory fault jobs secret settings",
 		"oidc":      "audit db directory edge fault i18n images jobs jose outbound secret settings signin",
 		"overview":  "audit db directory edge jobs oidc signin",
-		"moving":    "audit db fault images jose secret settings",
+		"moving":    "audit db directory fault images jose oidc outbound secret settings signin",
 		"web":       "audit directory edge fault i18n images jobs oidc overview settings signin",
 		"api":       "audit directory edge fault i18n images jobs oidc settings signin",
 		"app":       "api audit db directory edge fault i18n images jobs jose moving oidc outbound overview secret settings signin web",
@@ -167,6 +167,7 @@ var House = Plan{
 		"device_codes":           "oidc",
 		"token_exchanges":        "oidc",
 		"registration_tokens":    "oidc",
+		"scim_providers":         "oidc",
 		"revoked_tokens":         "oidc",
 	},
 }
