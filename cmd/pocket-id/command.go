@@ -48,6 +48,7 @@ type chapter struct {
 var chapters = book{
 	{"", "the server", []command{serveCommand, healthcheckCommand, doctorCommand, versionCommand, completionCommand, helpCommand}},
 	{"", "ways in and keys", []command{setupLinkCommand, loginLinkCommand, keyRotateCommand}},
+	{"", "backups and moving", movingCommands},
 	{"user", "people", userCommands},
 	{"group", "groups", groupCommands},
 	{"api-key", "API keys", apiKeyCommands},

@@ -135,6 +135,8 @@ var (
 
 	SettingsEdited = declare(ofSystem, "settings.edited")
 	AuditExported  = declare(ofSystem, "audit.exported")
+	BackupMade     = declare(ofSystem, "backup.made")
+	BackupRestored = declare(ofSystem, "backup.restored")
 	KeyPublished   = declare(ofSystem, "key.published")
 	KeyHastened    = declare(ofSystem, "key.hastened")
 	KeyActivated   = declare(ofSystem, "key.activated")

@@ -45,8 +45,18 @@ type Manifest struct {
 	// Address is where people reached the house: their passkeys work for its host alone.
 	Address string `json:"address"`
 	// KeyCheck tells whether a key is the one that sealed what is sealed.
-	KeyCheck string  `json:"key_check"`
-	Tables   []Table `json:"tables"`
+	KeyCheck string `json:"key_check"`
+	// HasKey says that the encryption key is in the archive, which is no secret to who has it.
+	HasKey bool    `json:"has_key"`
+	Tables []Table `json:"tables"`
+}
+
+// Rows is how many rows there are in all.
+func (m Manifest) Rows() (n int64) {
+	for _, t := range m.Tables {
+		n += t.Rows
+	}
+	return n
 }
 
 // A Table is what a manifest says about one of the tables.
@@ -62,6 +72,14 @@ type Table struct {
 type Column struct {
 	Name string  `json:"name"`
 	Kind db.Kind `json:"kind"`
+}
+
+// Bytes is how many bytes its rows have when they are unpacked.
+func (m Manifest) Bytes() (n int64) {
+	for _, t := range m.Tables {
+		n += t.Bytes
+	}
+	return n
 }
 
 // member is where the rows of a table are.
@@ -130,6 +148,9 @@ func (a *Archive) checkTables() error {
 	if len(a.Tables) != len(a.tables) {
 		return broken("it has a table that schema %d does not know", a.Manifest.Schema)
 	}
+	if a.zip.Has(keyName) != a.HasKey {
+		return broken("its member %s is there without being named, or named without being there", keyName)
+	}
 	for _, name := range a.zip.Names() {
 		if !slices.Contains(known, name) {
 			return broken("it has a member %q, which does not belong there", name)
@@ -144,7 +165,7 @@ func (a *Archive) Check(master *secret.Master) error { return master.VerifyCheck
 
 // Key is the encryption key that was put into the archive, or nil.
 func (a *Archive) Key() ([]byte, error) {
-	if !a.zip.Has(keyName) {
+	if !a.HasKey {
 		return nil, nil
 	}
 	if a.zip.Size(keyName) > 1<<10 {

@@ -25,7 +25,7 @@ type Labels struct {
 // Export writes an archive of everything that the database holds at one moment, while
 // others go on changing it. What is sealed stays sealed.
 func Export(ctx context.Context, d *db.DB, w io.Writer, l Labels) (Manifest, Report, error) {
-	m := Manifest{Format: formatName, Version: formatVersion, Schema: db.Newest(), Program: l.Program, Address: l.Address, Engine: "SQLite"}
+	m := Manifest{Format: formatName, Version: formatVersion, Schema: db.Newest(), Program: l.Program, Address: l.Address, Engine: "SQLite", HasKey: l.Key != nil}
 	if d.Postgres {
 		m.Engine = "PostgreSQL"
 	}

@@ -39,6 +39,12 @@ const (
 	meanName       = 128 // of all members
 )
 
+// Default are the limits of an archive that nobody has vouched for.
+func Default() Limits { return Limits{}.filled() }
+
+// Unlimited are the limits of an archive that this process has just written.
+var Unlimited = Limits{Size: 1 << 62, Ratio: 1 << 20, Members: 1 << 20, Member: 1 << 40}
+
 func (l Limits) filled() Limits {
 	if l.Size == 0 {
 		l.Size = defaultSize
