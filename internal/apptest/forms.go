@@ -2,6 +2,7 @@ package apptest
 
 import (
 	"html"
+	"maps"
 	"net/url"
 	"regexp"
 	"slices"
@@ -145,4 +146,23 @@ func (f *Form) Names() []string {
 		}
 	}
 	return names
+}
+
+// Save opens a page and sends the form on it that leads to action with what is typed, and
+// with what the page said that it showed.
+func (b *Browser) Save(page, action string, typed url.Values) *Page {
+	b.t.Helper()
+	for _, f := range Forms(b.Open(page).Body) {
+		if f.Action == action && f.Post {
+			typed = maps.Clone(typed)
+			for name, values := range f.Values() {
+				if name == "was" || strings.HasPrefix(name, "was_") {
+					typed[name] = values
+				}
+			}
+			return b.Submit(action, typed)
+		}
+	}
+	b.t.Fatalf("%s has no form for %s", page, action)
+	return nil
 }

@@ -2,6 +2,8 @@ package oidc
 
 import (
 	"context"
+	"encoding/base64"
+	"encoding/json"
 	"fmt"
 	"slices"
 	"strings"
@@ -9,6 +11,7 @@ import (
 	"pocketid/internal/audit"
 	"pocketid/internal/db"
 	"pocketid/internal/jobs"
+	"pocketid/internal/secret"
 )
 
 // maxAPIClients bounds the clients that are listed about one API, and the APIs about one
@@ -120,16 +123,52 @@ func (p *Provider) SetAPIClient(ctx context.Context, by audit.Actor, apiID, clie
 	if err := by.MustAdmin(); err != nil {
 		return err
 	}
-	if !grant.ForUsers && !grant.ForMachine {
-		return ErrNothingPermitted
+	grant, err := grant.checked()
+	if err != nil {
+		return err
 	}
-	if !grant.ForUsers {
-		grant.UserPermissions = nil
+	return p.changeAPIClient(ctx, by, apiID, clientID, nil, &grant)
+}
+
+// ReviseAPIClient is SetAPIClient for somebody who saw what the client may do as seen says,
+// by Seen of its grant, or ErrStale.
+func (p *Provider) ReviseAPIClient(ctx context.Context, by audit.Actor, apiID, clientID, seen string, grant APIGrant) error {
+	if err := by.MustAdmin(); err != nil {
+		return err
 	}
-	if !grant.ForMachine {
-		grant.MachinePermissions = nil
+	grant, err := grant.checked()
+	if err != nil {
+		return err
 	}
-	return p.changeAPIClient(ctx, by, apiID, clientID, &grant)
+	return p.changeAPIClient(ctx, by, apiID, clientID, &seen, &grant)
+}
+
+// checked is a grant with nothing in it that says nothing.
+func (g APIGrant) checked() (APIGrant, error) {
+	if !g.ForUsers && !g.ForMachine {
+		return g, ErrNothingPermitted
+	}
+	if !g.ForUsers {
+		g.UserPermissions = nil
+	}
+	if !g.ForMachine {
+		g.MachinePermissions = nil
+	}
+	return g, nil
+}
+
+// Seen is a short hash of a grant, as a form carries it along; nil is that there is none.
+func (g *APIGrant) Seen() string {
+	if g == nil {
+		return "none"
+	}
+	seen := *g
+	seen.UserPermissions, seen.MachinePermissions = slices.Sorted(slices.Values(g.UserPermissions)), slices.Sorted(slices.Values(g.MachinePermissions))
+	b, err := json.Marshal(seen)
+	if err != nil {
+		panic("oidc: a grant is always JSON")
+	}
+	return base64.RawURLEncoding.EncodeToString(secret.Hash(string(b))[:9])
 }
 
 // RemoveAPIClient takes an API from a client.
@@ -137,11 +176,12 @@ func (p *Provider) RemoveAPIClient(ctx context.Context, by audit.Actor, apiID, c
 	if err := by.MustAdmin(); err != nil {
 		return err
 	}
-	return p.changeAPIClient(ctx, by, apiID, clientID, nil)
+	return p.changeAPIClient(ctx, by, apiID, clientID, nil, nil)
 }
 
-// changeAPIClient replaces what a client may do at an API; nil is nothing.
-func (p *Provider) changeAPIClient(ctx context.Context, by audit.Actor, apiID, clientID string, grant *APIGrant) error {
+// changeAPIClient replaces what a client may do at an API; nil is nothing. Whoever says what
+// they saw, by Seen, changes nothing else.
+func (p *Provider) changeAPIClient(ctx context.Context, by audit.Actor, apiID, clientID string, seen *string, grant *APIGrant) error {
 	return p.db.Write(ctx, func(tx *db.Tx) error {
 		a, err := apiByID(tx, apiID)
 		if err != nil {
@@ -161,6 +201,9 @@ func (p *Provider) changeAPIClient(ctx context.Context, by audit.Actor, apiID, c
 		var before *APIGrant
 		if at := slices.IndexFunc(all, func(k APIClient) bool { return k.ClientID == clientID }); at >= 0 {
 			before = &all[at].APIGrant
+		}
+		if seen != nil && *seen != before.Seen() {
+			return ErrStale
 		}
 		if before == nil && grant == nil {
 			return nil

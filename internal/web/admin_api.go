@@ -159,7 +159,7 @@ func (x *Web) apiSave(w http.ResponseWriter, r *http.Request) error {
 		typed.AccessTokenFor, err = lifetime("access_token_lifetime", typed.Lifetime)
 	}
 	if err == nil {
-		_, err = x.oidc.ReviseAPI(r.Context(), actor(r), a.ID, form.Get("seen"), typed.APIEdit)
+		_, err = x.oidc.ReviseAPI(r.Context(), actor(r), a.ID, showed(form), typed.APIEdit)
 	}
 	if err != nil {
 		return x.apiRefused(w, r, a, err, "general", func(p *apiPage) { p.Form = typed })
@@ -182,7 +182,7 @@ func (x *Web) apiPermissions(w http.ResponseWriter, r *http.Request) error {
 		at := slices.IndexFunc(a.Permissions, func(s oidc.Permission) bool { return s.Name == permissions[i].Name })
 		permissions[i].ForDocuments = at >= 0 && a.Permissions[at].ForDocuments
 	}
-	if _, err := x.oidc.RevisePermissions(r.Context(), actor(r), a.ID, form.Get("seen"), permissions); err != nil {
+	if _, err := x.oidc.RevisePermissions(r.Context(), actor(r), a.ID, showed(form), permissions); err != nil {
 		return x.apiRefused(w, r, a, err, "permissions", func(p *apiPage) {
 			p.Rows = nil
 			for _, s := range permissions {
@@ -205,7 +205,7 @@ func (x *Web) apiDocuments(w http.ResponseWriter, r *http.Request) error {
 		return err
 	}
 	access := oidc.DocumentAccess{Open: form.Has("for_documents"), Permissions: form["document_permissions"]}
-	if _, err := x.oidc.ReviseDocumentAccess(r.Context(), actor(r), a.ID, form.Get("seen"), access); err != nil {
+	if _, err := x.oidc.ReviseDocumentAccess(r.Context(), actor(r), a.ID, showed(form), access); err != nil {
 		return x.apiRefused(w, r, a, err, "clients", func(p *apiPage) { p.Fault.Field = "" }) // a box that is gone cannot be shown
 	}
 	flash(w, r, "flash.api_documents_saved")
@@ -266,6 +266,7 @@ type apiClientPage struct {
 	Public   bool
 	Back     string // the list of clients of the API
 	New      bool   // it may do nothing yet
+	Was      string // what it may do by now, as the form carries it
 	Grant    oidc.APIGrant
 }
 
@@ -300,9 +301,11 @@ func (x *Web) showAPIClient(w http.ResponseWriter, r *http.Request, typed *oidc.
 	p := apiClientPage{
 		Frame: Frame{Title: x.words(r).T("api_client.title", "client", c.Name, "api", a.Name), Area: "admin", Here: "apis", Narrow: true, Fault: problem},
 		API:   a, Client: c.Name, ClientID: c.ID, Public: c.Public, Back: apiPath(a.ID) + "#clients", New: true, Grant: oidc.APIGrant{ForUsers: true},
+		Was: (*oidc.APIGrant)(nil).Seen(),
 	}
 	if at := slices.IndexFunc(all, func(k oidc.APIClient) bool { return k.ClientID == c.ID }); at >= 0 {
 		p.New, p.Grant = false, all[at].APIGrant
+		p.Was = p.Grant.Seen()
 	}
 	if typed != nil {
 		p.Grant = *typed
@@ -327,7 +330,7 @@ func (x *Web) apiClientSave(w http.ResponseWriter, r *http.Request) error {
 		ForUsers: form.Has("for_users"), UserPermissions: form["user_permissions"],
 		ForMachine: form.Has("for_machine"), MachinePermissions: form["machine_permissions"],
 	}
-	if err := x.oidc.SetAPIClient(r.Context(), actor(r), id, client, grant); err != nil {
+	if err := x.oidc.ReviseAPIClient(r.Context(), actor(r), id, client, showed(form), grant); err != nil {
 		problem := x.problem(r, err)
 		if problem == nil {
 			return err

@@ -1,7 +1,6 @@
 package web
 
 import (
-	"encoding/json"
 	"errors"
 	"net/http"
 	"net/url"
@@ -210,7 +209,11 @@ func (x *Web) groupMembers(w http.ResponseWriter, r *http.Request) error {
 	if err != nil {
 		return err
 	}
-	id, said, ids, where := r.PathValue("id"), "", []string(nil), "#users"
+	g, err := x.directory.Group(r.Context(), actor(r), r.PathValue("id"))
+	if err != nil {
+		return err
+	}
+	id, said, ids, where := g.ID, "", []string(nil), "#users"
 	switch {
 	case form.Has("add"): // and on with the search, for the next one
 		said, ids, where = "flash.member_added", form["add"], "#find"
@@ -254,11 +257,15 @@ func (x *Web) groupClients(w http.ResponseWriter, r *http.Request) error {
 	if err != nil {
 		return err
 	}
-	chosen, was := form["clients"], form["was"]
+	chosen, was := form["clients"], listed(form["was"])
 	but := func(a, b []string) []string {
 		return slices.DeleteFunc(slices.Clone(a), func(id string) bool { return slices.Contains(b, id) })
 	}
-	if err := x.oidc.EditGroupClients(r.Context(), actor(r), g.ID, but(chosen, was), but(was, chosen)); err != nil {
+	err = oidc.ErrStale // which a form is that does not say what it showed
+	if form.Has("was") {
+		err = x.oidc.EditGroupClients(r.Context(), actor(r), g.ID, but(chosen, was), but(was, chosen))
+	}
+	if err != nil {
 		if problem := x.problem(r, err); problem != nil {
 			return x.showGroup(w, r, &g, problem, func(p *groupPage) { p.Chosen, p.Tab = chosen, "clients" })
 		}
@@ -280,9 +287,9 @@ func (x *Web) groupClaims(w http.ResponseWriter, r *http.Request) error {
 	typed, err := claimsOf(form)
 	var was map[string]any
 	if err == nil {
-		if json.Unmarshal([]byte(form.Get("was")), &was) != nil {
-			was = nil // no page of ours: it is like having seen none
-		}
+		err = showedAs(form, &was)
+	}
+	if err == nil {
 		_, err = x.directory.ReplaceGroupClaims(r.Context(), actor(r), g.ID, was, typed)
 	}
 	if err != nil {

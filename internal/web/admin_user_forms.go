@@ -110,8 +110,12 @@ func (x *Web) userGroupsSave(w http.ResponseWriter, r *http.Request) error {
 	if err != nil {
 		return err
 	}
-	typed := groupsTyped{was: form["was"], picked: form["groups"]}
-	if err := x.directory.ReplaceGroups(r.Context(), actor(r), u.ID, typed.was, typed.picked); err != nil {
+	typed := groupsTyped{was: listed(form["was"]), picked: form["groups"]}
+	err = directory.ErrStale
+	if form.Has("was") {
+		err = x.directory.ReplaceGroups(r.Context(), actor(r), u.ID, typed.was, typed.picked)
+	}
+	if err != nil {
 		problem := x.problem(r, err)
 		if problem == nil {
 			return err
@@ -181,9 +185,9 @@ func (x *Web) userClaimsSave(w http.ResponseWriter, r *http.Request) error {
 	typed, err := claimsOf(form)
 	var was map[string]any
 	if err == nil {
-		if json.Unmarshal([]byte(form.Get("was")), &was) != nil {
-			was = nil // no page of ours: it is like having seen none
-		}
+		err = showedAs(form, &was)
+	}
+	if err == nil {
 		_, err = x.directory.ReplaceClaims(r.Context(), actor(r), u.ID, was, typed)
 	}
 	if err != nil {

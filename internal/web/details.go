@@ -104,13 +104,11 @@ func (x *Web) detailsSave(w http.ResponseWriter, r *http.Request) error {
 		return err
 	}
 	u, allowed := visitor(r).User, s.OwnClaims()
-	typed, was := detailsOf(form).Only(allowed), u.Standard.Only(allowed) // which a program that saw nothing goes by
-	if form.Has("was") {
-		if was = (directory.Standard{}); json.Unmarshal([]byte(form.Get("was")), &was) != nil {
-			was = directory.Standard{} // no page of ours: it is like having seen none
-		}
+	typed, was := detailsOf(form).Only(allowed), directory.Standard{}
+	if err = showedAs(form, &was); err == nil {
+		_, err = x.directory.ReviseOwnStandard(r.Context(), actor(r), was, typed)
 	}
-	if _, err := x.directory.ReviseOwnStandard(r.Context(), actor(r), was, typed); err != nil {
+	if err != nil {
 		problem := x.problem(r, err)
 		if problem == nil {
 			return err
@@ -137,10 +135,10 @@ func (x *Web) userDetailsSave(w http.ResponseWriter, r *http.Request) error {
 		return err
 	}
 	typed, was := detailsOf(form), directory.Standard{}
-	if json.Unmarshal([]byte(form.Get("was")), &was) != nil {
-		was = directory.Standard{} // no page of ours: it is like having seen none
+	if err = showedAs(form, &was); err == nil {
+		_, err = x.directory.ReviseStandard(r.Context(), actor(r), u.ID, was, typed)
 	}
-	if _, err = x.directory.ReviseStandard(r.Context(), actor(r), u.ID, was, typed); err != nil {
+	if err != nil {
 		problem := x.problem(r, err)
 		if problem == nil {
 			return err

@@ -1,8 +1,13 @@
 package web
 
 import (
+	"cmp"
+	"encoding/json"
 	"net/http"
+	"net/url"
+	"slices"
 
+	"pocketid/internal/directory"
 	"pocketid/internal/edge"
 )
 
@@ -18,4 +23,21 @@ func (x *Web) keptRoutes() []edge.Route {
 func (x *Web) stillSignedIn(w http.ResponseWriter, _ *http.Request) error {
 	w.WriteHeader(http.StatusNoContent)
 	return nil
+}
+
+// showed is what a form says that it showed, where one text says it. A form that says nothing
+// showed nothing that there is, so that saving it changes nothing.
+func showed(form url.Values) string { return cmp.Or(form.Get("was"), "nothing") }
+
+// showedAs reads it as JSON into v, or is ErrStale.
+func showedAs(form url.Values, v any) error {
+	if !form.Has("was") || json.Unmarshal([]byte(form.Get("was")), v) != nil {
+		return directory.ErrStale.Because("the form does not say what it showed")
+	}
+	return nil
+}
+
+// listed are the ids in a list of a form: an empty one says that there is a list, and none in it.
+func listed(ids []string) []string {
+	return slices.DeleteFunc(slices.Clone(ids), func(id string) bool { return id == "" })
 }

@@ -117,12 +117,9 @@ func (x *Web) profileSave(w http.ResponseWriter, r *http.Request) error {
 		return err
 	}
 	u := visitor(r).User
-	typed := profileFormOf(&u) // which a program that saw nothing goes by
+	typed := profileForm{Was: form.Get("was")}
 	typed.ProfileEdit = directory.ProfileEdit{Username: form.Get("username"), Email: form.Get("email"), FirstName: form.Get("first_name"),
 		LastName: form.Get("last_name"), DisplayName: form.Get("display_name")}
-	if form.Has("was") {
-		typed.Was = form.Get("was")
-	}
 	if _, err := x.directory.ReviseProfile(r.Context(), actor(r), typed.was(), typed.ProfileEdit); err != nil {
 		problem := x.problem(r, err)
 		if problem == nil {

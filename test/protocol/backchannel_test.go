@@ -93,7 +93,9 @@ func TestEveryEndIsTold_OIDC_BackChannel_2_5(t *testing.T) { // threats 33, 73
 			edit(h, h.shop, func(*oidc.ClientEdit) {})
 		}, atShop},
 		{"changing the application", func(h *house) { edit(h, h.shop, func(e *oidc.ClientEdit) { e.Description = "new" }) }, 0},
-		{"changing the person", func(h *house) { h.ada.Submit("/settings/account", url.Values{"display_name": {"Ada"}}) }, 0},
+		{"changing the person", func(h *house) {
+			h.ada.Save("/settings/account", "/settings/account", url.Values{"display_name": {"Ada"}})
+		}, 0},
 		{"running out", func(h *house) { time.Sleep(3 * time.Hour) }, 0},
 		{"signing in again after it ran out", func(h *house) { time.Sleep(61 * time.Minute); h.ada.SignIn() }, 0},
 		{"disabling the account after it ran out", func(h *house) { time.Sleep(26 * time.Hour); h.Disable(h.ada) }, all},

@@ -47,7 +47,7 @@ func TestPeopleSayWhatIsTheirsToSay(t *testing.T) { // threats 65
 		}
 		shown := func(path, field string) bool { return strings.Contains(ada.Open(path).Body, `name="`+field+`"`) }
 
-		if page := ada.Submit("/settings/account/details", details("+44 20 7946 0123")); page.Status != 200 {
+		if page := ada.Save("/settings/account", "/settings/account/details", details("+44 20 7946 0123")); page.Status != 200 {
 			t.Fatalf("got %s", page)
 		}
 		wants("by default", "nickname middle_name profile website zoneinfo")
@@ -63,14 +63,14 @@ func TestPeopleSayWhatIsTheirsToSay(t *testing.T) { // threats 65
 			}
 		}
 		admin.Submit(settings+"/details", url.Values{"was": {was}, "userEditableClaims": {"phone_number", "address"}})
-		ada.Submit("/settings/account/details", url.Values{"nickname": {""}, "phone_number": {"+44 20 7946 0123"}, "phone_number_verified": {"on"}, "locality": {"London"}})
+		ada.Save("/settings/account", "/settings/account/details", url.Values{"nickname": {""}, "phone_number": {"+44 20 7946 0123"}, "phone_number_verified": {"on"}, "locality": {"London"}})
 		wants("with phone and address allowed", "nickname middle_name profile website zoneinfo phone_number address")
 		if shown("/settings/account", "nickname") || !shown("/settings/account", "phone_number") || !shown("/settings/account", "locality") || shown("/settings/account", "phone_number_verified") {
 			t.Error("the page shows other fields than people may change")
 		}
 
 		// A fault stands beside its field, and what was typed is still there.
-		wrong := ada.Submit("/settings/account/details", url.Values{"phone_number": {"030 123"}, "locality": {"Paris"}})
+		wrong := ada.Save("/settings/account", "/settings/account/details", url.Values{"phone_number": {"030 123"}, "locality": {"Paris"}})
 		if wrong.Status != 422 || !strings.Contains(wrong.Body, `value="030 123"`) || !strings.Contains(wrong.Body, `id="phone_number-e"`) || !strings.Contains(wrong.Body, `value="Paris"`) {
 			t.Errorf("a number that is none is answered %d", wrong.Status)
 		}
@@ -81,14 +81,14 @@ func TestPeopleSayWhatIsTheirsToSay(t *testing.T) { // threats 65
 		if said := told(); said["phone_number_verified"] != true || said["birthdate"] != "1815-12-10" || said["role"] != nil {
 			t.Errorf("after the administrator: %v", said)
 		}
-		ada.Submit("/settings/account/details", url.Values{"phone_number": {"+44 20 7946 0999"}, "phone_number_verified": {"on"}})
+		ada.Save("/settings/account", "/settings/account/details", url.Values{"phone_number": {"+44 20 7946 0999"}, "phone_number_verified": {"on"}})
 		if said := told(); said["phone_number"] != "+44 20 7946 0999" || said["phone_number_verified"] != false || said["address"] != nil {
 			t.Errorf("after another number: %v", said)
 		}
 
 		// Somebody who had the page open before does not take that back unseen.
 		page = admin.Open(user)
-		ada.Submit("/settings/account/details", url.Values{"phone_number": {"+44 20 7946 0111"}})
+		ada.Save("/settings/account", "/settings/account/details", url.Values{"phone_number": {"+44 20 7946 0111"}})
 		stale := admin.Submit(user+"/details", withWas(t, page, details("+44 20 7946 0123")))
 		if stale.Status != 422 || !strings.Contains(stale.Body, "44 20 7946 0111") {
 			t.Errorf("what has changed meanwhile is answered %d", stale.Status)

@@ -301,7 +301,7 @@ func TestDocumentsAtAPIs_CIMD(t *testing.T) {
 			form := form(pairs...)
 			for _, f := range apptest.Forms(admin.Open(path).Body) {
 				if f.Action == path+"/documents" {
-					form.Set("seen", f.Values().Get("seen"))
+					form.Set("was", f.Values().Get("was"))
 				}
 			}
 			return admin.Submit(path+"/documents", form)

@@ -135,7 +135,7 @@ func (c *clerk) address(path string) string {
 		id = o.api
 	case strings.HasPrefix(path, "/settings/admin/user-groups"):
 		id = o.group
-	case strings.HasSuffix(path, "/release"):
+	case strings.HasSuffix(path, "/release"), strings.HasPrefix(path, "/settings/admin/jobs"): // for which any id will do
 		id = o.gone
 	case strings.HasPrefix(path, "/settings/admin/user-work"):
 		id = o.work

@@ -214,11 +214,11 @@ func TestAppsOfAGroup(t *testing.T) {
 			}
 			return ids
 		}
-		submit(form("clients", wiki.ID, "clients", mail.ID))
+		submit(form("was", "", "clients", wiki.ID, "clients", mail.ID))
 		if got := opens(); !reflect.DeepEqual(got, []string{wiki.ID}) {
 			t.Errorf("it opens %q", got)
 		}
-		submit(form("clients", wiki.ID, "clients", shop.ID)) // from a form that was older than the last one
+		submit(form("was", "", "clients", wiki.ID, "clients", shop.ID)) // from a form that was older than the last one
 		if got := opens(); len(got) != 2 {
 			t.Errorf("it opens %q", got)
 		}
@@ -226,7 +226,7 @@ func TestAppsOfAGroup(t *testing.T) {
 		if got := opens(); page.Status != http.StatusOK || !reflect.DeepEqual(got, []string{shop.ID}) {
 			t.Errorf("it opens %q: %s", got, page)
 		}
-		if page := submit(form("clients", "nothing")); page.Status != http.StatusNotFound {
+		if page := submit(form("was", "", "clients", "nothing")); page.Status != http.StatusNotFound {
 			t.Errorf("a client that is not there: %s", page)
 		}
 	})

@@ -147,20 +147,20 @@ func TestSettingsHoldAtOnce(t *testing.T) {
 
 		save("accounts", url.Values{"requireUserEmail": {"on"}})
 		mine := url.Values{"username": {"ada"}, "email": {"new@example.test"}, "first_name": {"Ada"}}
-		if page := ada.Submit("/settings/account", mine); page.Status != http.StatusForbidden {
+		if page := ada.Save("/settings/account", "/settings/account", mine); page.Status != http.StatusForbidden {
 			t.Errorf("what people may not change: %s", page)
 		}
 		save("accounts", url.Values{"allowOwnAccountEdit": {"on"}, "requireUserEmail": {"on"}})
 		mine.Set("email", "")
-		if page := ada.Submit("/settings/account", mine); page.Status != http.StatusUnprocessableEntity {
+		if page := ada.Save("/settings/account", "/settings/account", mine); page.Status != http.StatusUnprocessableEntity {
 			t.Errorf("without the address that is required: %s", page)
 		}
 		save("accounts", url.Values{"allowOwnAccountEdit": {"on"}, "emailsVerified": {"on"}})
-		if page := ada.Submit("/settings/account", mine); page.Status != http.StatusOK {
+		if page := ada.Save("/settings/account", "/settings/account", mine); page.Status != http.StatusOK {
 			t.Errorf("without an address: %s", page)
 		}
 		mine.Set("email", "ada@example.test")
-		if page := ada.Submit("/settings/account", mine); page.Status != http.StatusOK || !strings.Contains(page.Body, ">Verified<") {
+		if page := ada.Save("/settings/account", "/settings/account", mine); page.Status != http.StatusOK || !strings.Contains(page.Body, ">Verified<") {
 			t.Errorf("an address that counts as verified: %s", page)
 		}
 

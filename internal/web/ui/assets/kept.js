@@ -23,6 +23,7 @@ const fields = (form, is) => [...form.elements].filter(i => i.name && !i.disable
 const value = i => ticked(i) ? [i.value, i.checked] : i.options ? [...i.selectedOptions].map(o => [o.value, o.text]) : i.value;
 /** The page of a form, and where it leads; several of a page may lead to one place. */
 const pageOf = form => form.dataset.page || main.dataset.page;
+const path = page => page.split('?')[0];
 const leads = form => new URL(form.getAttribute('action') || pageOf(form), location.origin).pathname;
 const alike = action => [...document.forms].filter(f => f.getAttribute('method') === 'post' && leads(f) === action);
 
@@ -45,8 +46,9 @@ export function keep(form, wanted) {
 /** back brings it back, where it belongs. A page inside that answered a form needs nothing back, unless the browser went back to it. */
 export async function back() {
   const k = read(), went = performance.getEntriesByType('navigation')[0]?.type === 'back_forward';
-  if (!k || k.me !== main.dataset.me || !k.wanted && !(went && k.page === main.dataset.page)) return drop();
-  if (k.page !== main.dataset.page) return; // on the way there
+  const here = k && path(k.page) === path(main.dataset.page);
+  if (!k || k.me !== main.dataset.me || !k.wanted && !(went && here)) return drop();
+  if (!here) return; // on the way there
   drop();
   if (document.readyState !== 'complete') await new Promise(r => addEventListener('load', r, { once: true }));
   const form = alike(k.action)[k.nth];
