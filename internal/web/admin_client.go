@@ -21,6 +21,13 @@ type clientPage struct {
 	Form    clientForm
 	// Logos are the pictures for light and for dark ground, to be chosen.
 	Logos     [3]pictureField
+	// Accents are our colours; Picked is the name of the one that is chosen, "own" where it
+	// is another, and asEverywhere where it is that of the instance. House is what the pages
+	// show where the client has no pictures of its own.
+	Accents   []accentChoice
+	Picked    string
+	Own       string
+	House     housePictures
 	Redirects uriList
 	Logouts   uriList
 	Federated []federatedRow
@@ -184,13 +191,16 @@ func (x *Web) showClient(w http.ResponseWriter, r *http.Request, c *oidc.Client,
 		return err
 	}
 	p := clientPage{
-		Frame:  Frame{Title: c.Name, Area: "admin", Here: "clients", Narrow: true, Modules: []string{"forms.js"}, Fault: view.problem},
+		Frame:  Frame{Title: c.Name, Area: "admin", Here: "clients", Narrow: true, Modules: []string{"forms.js", "preview.js"}, Fault: view.problem},
 		Client: c, Badge: clientBadge(r, c.Name, c.ID, c.Logo), Address: clientPath(c.ID), Form: form, Endpoints: x.oidc.Endpoints(),
 		Expiries: expiries, Tab: view.tab, From: view.from, Fixed: c.Kind == oidc.KindDocument,
 	}
 	p.words = x.words(r)
 	p.usual.set(oidc.NewClientEdit())
 	p.Logos = p.logoFields(view.address)
+	if err := p.look(x, r); err != nil {
+		return err
+	}
 	p.Redirects = uriListOf(&p.Frame, "redirect_uris", form.RedirectURIs)
 	p.Logouts = uriListOf(&p.Frame, "post_logout_uris", form.PostLogoutURIs)
 	p.Federated = federatedRows(&p.Frame, form.Federated)

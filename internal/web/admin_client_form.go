@@ -154,11 +154,17 @@ func duration(typed string, unit time.Duration, bad error) (time.Duration, error
 // switches and boxes, which are not sent when they are off.
 func (f *clientForm) read(form url.Values) error {
 	f.Was = form.Get("was")
-	method := f.AuthMethod
+	method, accent := f.AuthMethod, f.Accent
 	for field, part := range clientTexts {
 		if form.Has(field) {
 			part.write(&f.ClientEdit, form.Get(field))
 		}
+	}
+	// A swatch that was picked counts, unless another colour was typed beside it.
+	if picked := form.Get("swatch"); picked == asEverywhere && f.Accent == accent {
+		f.Accent = ""
+	} else if f.Accent == "" || f.Accent == accent {
+		f.Accent = accentTyped(picked, f.Accent)
 	}
 	for field, at := range clientLines {
 		if form.Has(field) {

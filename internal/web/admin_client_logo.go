@@ -1,6 +1,7 @@
 package web
 
 import (
+	"cmp"
 	"net/http"
 	"strings"
 
@@ -17,6 +18,32 @@ var grounds = [3]struct {
 	want        images.Want
 }{{"light", "logo", images.ClientLight, images.ForLogo}, {"dark", "dark_logo", images.ClientDark, images.ForLogo},
 	{"background", "background", images.ClientBackground, images.ForBackground}}
+
+// asEverywhere is the swatch of the colour that the instance has.
+const asEverywhere = "house"
+
+// housePictures are the addresses of the pictures that pages show where a client has none.
+type housePictures struct{ Light, Dark, Photo string }
+
+// look is what the tab about the look of the client offers, and shows before it is saved.
+func (p *clientPage) look(x *Web, r *http.Request) error {
+	p.Accents, p.Picked, p.Own = accentsFor(p.Form.Accent)
+	if p.Form.Accent == "" {
+		p.Picked = asEverywhere
+	}
+	s, err := x.settings(r.Context())
+	if err != nil {
+		return err
+	}
+	own := ownPictures(s.Pictures)
+	paths := p.Client.Logo.Paths(p.Client.ID)
+	p.House = housePictures{paths.Light, paths.Dark, cmp.Or(p.Client.Look().BackgroundPath(), own.path(images.Background))}
+	if paths == (oidc.LogoPaths{}) {
+		logos := own.logos()
+		p.House.Light, p.House.Dark = logos.Light, logos.Dark
+	}
+	return nil
+}
 
 // logoFields are the fields in which the logos of a client are chosen.
 func (p *clientPage) logoFields(typed string) (fields [3]pictureField) {

@@ -3,7 +3,6 @@ package web
 import (
 	"cmp"
 	"net/http"
-	"net/url"
 	"slices"
 	"strconv"
 	"strings"
@@ -35,14 +34,29 @@ var accents = []accent{
 	{"slate", "oklch(.4 .03 260)"},
 }
 
-// accentTyped is the colour of a form: one of ours, or the one that was typed.
-func accentTyped(f url.Values) string {
+// accentTyped is the colour of a form: the one of ours with the name that was picked, or the
+// one that was typed.
+func accentTyped(picked, typed string) string {
 	for _, a := range accents {
-		if a.Name == f.Get("accent") {
+		if a.Name == picked {
 			return a.Colour
 		}
 	}
-	return f.Get("accentColor")
+	return typed
+}
+
+// accentsFor are our colours with the one that is chosen, the name of that one, "own" when it
+// is none of ours, and then what is typed for it.
+func accentsFor(colour string) (list []accentChoice, picked, own string) {
+	picked, own = "own", colour
+	for _, a := range accents {
+		chosen := a.Colour == colour
+		if chosen {
+			picked, own = a.Name, ""
+		}
+		list = append(list, accentChoice{a.Name, chosen})
+	}
+	return list, picked, own
 }
 
 // settingsPage shows the settings. Each card is a form of its own.
@@ -149,14 +163,7 @@ func (x *Web) showSettings(w http.ResponseWriter, r *http.Request, typed, is set
 	for _, claim := range settings.PersonalClaims {
 		p.Details = append(p.Details, detailChoice{claim, slices.Contains(typed.OwnClaimNames, claim)})
 	}
-	p.Picked, p.Own = "own", typed.AccentColor
-	for _, a := range accents {
-		chosen := a.Colour == typed.AccentColor
-		if chosen {
-			p.Picked, p.Own = a.Name, ""
-		}
-		p.Accents = append(p.Accents, accentChoice{a.Name, chosen})
-	}
+	p.Accents, p.Picked, p.Own = accentsFor(typed.AccentColor)
 	for _, v := range settings.Variables() {
 		if is.Locked {
 			p.variables[v.Key] = v.Name

@@ -25,6 +25,9 @@ type errorPage struct {
 	SignIn string
 	// Device leads to the field for the code of another device.
 	Device bool
+	// List leads back to the list in which what was looked for would stand, ListName is its
+	// name.
+	List, ListName string
 	// Settings leads an administrator to what the words are about: the addresses of a client.
 	Settings string
 }
@@ -61,5 +64,25 @@ func (x *Web) RenderError(w http.ResponseWriter, r *http.Request, f *fault.Error
 	if p.SignIn != "" || p.Back != "" {
 		p.Modules = []string{"kept.js"}
 	}
+	if f.Kind == fault.NotFound && p.SignedIn {
+		p.List, p.ListName = listOf(words, r.URL.Path, edge.Who(r.Context()).Admin)
+	}
 	x.render(w, r, "error", status, &p)
+}
+
+// errorLists are the lists under whose addresses the pages about one thing are, with their
+// names.
+var errorLists = [][2]string{{usersPath, "frame.users"}, {batchesPath, "user_batches.title"}, {groupsPath, "frame.groups"}, {clientsPath, "clients.title"}, {apisPath, "frame.apis"},
+	{allKeysPath, "frame.keys"}, {registrationPath, "frame.registration"}, {jobsPath, "jobs.title"}, {auditPath, "frame.audit"}, {settingsPath, "frame.settings"},
+	{keysPath, "frame.keys"}, {passkeysPath, "frame.passkeys"}, {sessionsPath, "frame.sessions"}, {allowedPath, "frame.allowed"}, {appsPath, "apps.title"}}
+
+// listOf is the list above the page at path, for somebody who may see it.
+func listOf(words *i18n.Locale, path string, admin bool) (list, name string) {
+	for _, l := range errorLists {
+		of := strings.HasPrefix(path, l[0]+"/")
+		if of && (admin || !strings.HasPrefix(l[0], overviewPath) && l[0] != auditPath) {
+			return l[0], words.T(l[1])
+		}
+	}
+	return "", ""
 }

@@ -66,7 +66,7 @@ var settingsCards = []settingsCard{
 		return settings.Codes{AdminLoginCodes: f.Has("adminLoginCodes")}
 	}),
 	cardOf("branding", "branding", func(f url.Values) settings.Branding {
-		return settings.Branding{AccentColor: accentTyped(f), DisableAnimations: f.Has("disableAnimations")}
+		return settings.Branding{AccentColor: accentTyped(f.Get("accent"), f.Get("accentColor")), DisableAnimations: f.Has("disableAnimations")}
 	}),
 }
 

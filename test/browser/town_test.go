@@ -58,6 +58,7 @@ const manyGroups = 60
 type town struct {
 	Consents string // a client that asks for consent
 	Branded  string // a client with a look of its own
+	Closed   string // a client for others
 	Crowded  string // somebody in manyGroups groups, with the longest name
 	Deleted  string // somebody who is deleted
 }
@@ -112,14 +113,18 @@ func (s *server) town(t *testing.T) (made town) {
 			edit := oidc.NewClientEdit()
 			edit.Name, edit.Description, edit.LaunchURL = name, "What people do with it, in a sentence", fmt.Sprintf("https://app-%d.example.com/", i)
 			edit.RedirectURIs = []oidc.URI{{URI: fmt.Sprintf("https://app-%d.example.com/callback", i)}}
-			if i == 1 {
-				edit.GroupRestricted, edit.AllowedGroups = true, groups[:2]
+			switch i {
+			case 1:
 				edit.Accent, edit.Greeting = "#0b6e4f", "The files of everybody in the house"
+			case 3:
+				edit.GroupRestricted, edit.AllowedGroups = true, groups[:2]
 			}
 			edit.Public = i == 2
 			c, _, err := a.OIDC.AddClient(ctx, by, edit)
 			must(err)
 			switch last = c.ID; i {
+			case 3:
+				made.Closed = c.ID
 			case 0:
 				made.Consents = c.ID
 			case 1:
