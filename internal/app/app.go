@@ -67,6 +67,11 @@ func Beside(ctx context.Context, c Config, log *slog.Logger) (*App, error) {
 
 // open builds all parts below the pages.
 func open(ctx context.Context, c Config, log *slog.Logger, mode db.Mode) (*App, error) {
+	if mode == db.Serve {
+		if err := c.takeOver(ctx, log); err != nil {
+			return nil, err
+		}
+	}
 	master, err := c.resolveKey(ctx)
 	if err != nil {
 		return nil, err

@@ -62,6 +62,9 @@ type Config struct {
 	// SetupToken, when it is not empty, is asked for by the set-up page.
 	SetupToken secret.Text
 
+	// Predecessor is what is left of the variables of another Pocket ID.
+	Predecessor Predecessor
+
 	// Version is that of the program; the environment has no say in it.
 	Version string
 	// NewKey makes signing keys; nil is the way of production. Tests have RSA
@@ -152,6 +155,7 @@ func Load(environ []string, dotenv string) (Config, error) {
 		}
 	}
 	c.EncryptionKeyFile = env["ENCRYPTION_KEY_FILE"]
+	c.Predecessor = predecessor(env)
 	flaws = append(flaws, c.readSettings(env)...)
 	if err := errors.Join(flaws...); err != nil {
 		return Config{}, err

@@ -146,6 +146,7 @@ var (
 	SetupRefused   = declare(ofSystem, "setup.refused")
 	JobRetried     = declare(ofSystem, "job.retried")
 	JobForgotten   = declare(ofSystem, "job.forgotten")
+	HouseImported  = declare(ofSystem, "house.imported")
 )
 
 // Names are all names that can be recorded, family by family.

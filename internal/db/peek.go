@@ -149,8 +149,8 @@ func (l Look) refusal(where string) error {
 	case Foreign:
 		return &Refusal{fmt.Sprintf("%s is a database of another program", where), "Set DB_CONNECTION_STRING to a file that is not there yet, or move this one away"}
 	case Incumbent:
-		return &Refusal{fmt.Sprintf("%s is a database of the other implementation of Pocket ID, which this program cannot import yet; nothing in it was changed", where),
-			"Go on using it with the program that made it, or set DB_CONNECTION_STRING to a new place to start afresh"}
+		return &Refusal{fmt.Sprintf("%s is a database of the other implementation of Pocket ID, which this program has not moved in from; nothing in it was changed", where),
+			"Start the server once, it moves in from a file and keeps it; or set DB_CONNECTION_STRING to a new place and run pocket-id import --from-database"}
 	case Ours:
 		return newer(l.Version)
 	}

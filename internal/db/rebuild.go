@@ -24,6 +24,8 @@ type Rebuilding struct {
 	Finish func(tx *Tx) error
 	// Force takes the database from a server that runs on it.
 	Force bool
+	// Incumbent says that the database may be one of the other implementation.
+	Incumbent bool
 	// Before, unless it is nil, is the last thing before the new database counts. An error
 	// of it is the end of the rebuilding, and nothing was changed.
 	Before func() error
@@ -88,7 +90,7 @@ func rebuildSQLite(ctx context.Context, path string, r Rebuilding) (kept string,
 	if err != nil {
 		return "", err
 	}
-	if err := found.refusal(path); err != nil {
+	if err := found.refusal(path); err != nil && !(r.Incumbent && found.State == Incumbent) {
 		return "", err
 	}
 	if err := prepareDir(path); err != nil {

@@ -124,7 +124,7 @@ func (f *Foreign) Fill(tx *db.Tx) error {
 		return err
 	}
 	w := &filling{Foreign: f, tx: tx, house: house, people: directory.NewBringer(), proofs: signin.NewBringer(),
-		apps: oidc.NewBringer(oidc.Bringing{Master: f.o.Master, Issuer: f.o.Issuer, Outbound: f.o.Outbound, AllowInsecureCallbacks: f.o.AllowInsecureCallbacks}),
+		apps:      oidc.NewBringer(oidc.Bringing{Master: f.o.Master, Issuer: f.o.Issuer, Outbound: f.o.Outbound, AllowInsecureCallbacks: f.o.AllowInsecureCallbacks}),
 		usernames: map[string]string{}, clients: map[string]string{}, named: map[string]string{}, left: map[string]*Left{}, counts: map[string]int64{}}
 	f.report = Report{From: described(f.src.from(), house.schema)}
 	// The key first: whoever has the wrong one is to know it at once.

@@ -89,6 +89,8 @@ type Source interface {
 type Options struct {
 	// Force takes the database from a server that runs on it.
 	Force bool
+	// Incumbent says that what is replaced may be a database of the other Pocket ID.
+	Incumbent bool
 	// Finish, unless it is nil, runs when everything is there and before it counts.
 	Finish func(tx *db.Tx) error
 	// Before, unless it is nil, is the last thing before the new database counts.
@@ -98,5 +100,5 @@ type Options struct {
 // Import replaces everything that a database holds by what comes from src, or changes
 // nothing. An SQLite file that was replaced is kept beside the new one; kept is its name.
 func Import(ctx context.Context, connection string, src Source, o Options) (kept string, err error) {
-	return db.Rebuild(ctx, connection, db.Rebuilding{Schema: src.Schema(), Fill: src.Fill, Finish: o.Finish, Force: o.Force, Before: o.Before})
+	return db.Rebuild(ctx, connection, db.Rebuilding{Schema: src.Schema(), Fill: src.Fill, Finish: o.Finish, Force: o.Force, Incumbent: o.Incumbent, Before: o.Before})
 }

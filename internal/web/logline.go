@@ -90,6 +90,7 @@ var marks = map[audit.Name]mark{
 	audit.KeyActivated: {"key", ""}, audit.KeyRetired: {"key", ""}, audit.KeyCompromised: {"alert", "bad"},
 	audit.SetupOpened: {"lock", "warn"}, audit.SetupRefused: {"alert", "warn"},
 	audit.JobRetried: {"sync", ""}, audit.JobForgotten: {"trash", "warn"},
+	audit.HouseImported: {"download", "warn"},
 }
 
 // eventKey is the key of the words of an event.
