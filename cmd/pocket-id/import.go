@@ -21,12 +21,16 @@ var limitFlags = []option{
 }
 
 var importCommand = command{
-	name: "import", about: "replace everything by what an archive holds",
-	more: "It is all or nothing: an archive that cannot be used changes nothing. No server may run meanwhile. An SQLite file that is replaced is kept beside the new one.",
+	name: "import", about: "replace everything by what an archive holds, of this program or of the other Pocket ID",
+	more: "It is all or nothing: an archive that cannot be used changes nothing. No server may run meanwhile. An SQLite file that is replaced is kept beside the new one. Of the other Pocket ID its database can be read too, while it runs; ENCRYPTION_KEY has to be the one that it ran with, or --old-key-file names a file with that.",
 	flags: append([]option{
 		{name: "path", short: "p", value: "FILE", about: "the archive; - is the standard input, which needs --yes", fallback: "pocket-id-export.zip"},
+		{name: "from-database", value: "DATABASE", about: "read the database of the other Pocket ID instead: its SQLite file or its postgres:// URL"},
+		{name: "uploads", value: "DIR", about: "the directory of its files, where that is not beside its SQLite file"},
+		{name: "old-key-file", value: "FILE", about: "a file with the ENCRYPTION_KEY that it ran with, where that is another one than here"},
 		{name: "yes", short: "y", about: "do not ask"},
 		{name: "dry-run", about: "read all of it and list what would come over, and change nothing"},
+		{name: "json", about: "print what comes over as JSON"},
 		{name: "forcefully-acquire-lock", about: "end servers that run on the database"},
 	}, limitFlags...),
 	examples: []string{"import --dry-run", "import -p pocket-id-export.zip", "import -p - --yes < pocket-id-export.zip"},
@@ -46,7 +50,25 @@ var restoreCommand = command{
 }
 
 func importArchive(ctx context.Context, c *call) error {
-	return c.moveIn(ctx, c.text("path"), func(*app.Move) {})
+	if c.text("from-database") == "" {
+		return c.moveIn(ctx, c.text("path"), func(*app.Move) {})
+	}
+	if c.has("path") {
+		return usageError("it reads an archive or a database, not both: leave --path or --from-database out")
+	}
+	config, err := c.config()
+	if err != nil {
+		return err
+	}
+	key, err := c.oldKey()
+	if err != nil {
+		return err
+	}
+	m, err := config.PlanForeignDatabase(ctx, c.text("from-database"), c.text("uploads"), key, terminalActor())
+	if err != nil {
+		return err
+	}
+	return c.move(ctx, m)
 }
 
 func restore(ctx context.Context, c *call) error {
@@ -83,8 +105,17 @@ func (c *call) moveIn(ctx context.Context, path string, prepare func(m *app.Move
 	if err != nil {
 		return err
 	}
-	m, err := config.PlanImport(ctx, z)
-	if err != nil {
+	var m *app.Move
+	if z.IsForeign() {
+		key, err := c.oldKey()
+		if err != nil {
+			return err
+		}
+		m, err = config.PlanForeignArchive(ctx, z, key, terminalActor())
+		if err != nil {
+			return err
+		}
+	} else if m, err = config.PlanImport(ctx, z); err != nil {
 		return err
 	}
 	prepare(m)
@@ -109,6 +140,9 @@ func (c *call) move(ctx context.Context, m *app.Move) error {
 	if err != nil {
 		return err
 	}
+	if c.on("json") {
+		return nil
+	}
 	fmt.Fprintf(c.out, "All of it is in %s. Start the server.\n", m.Where())
 	if kept != "" {
 		fmt.Fprintf(c.out, "What was there before is kept in %s; remove it when it is not needed any more.\n", kept)
@@ -118,6 +152,9 @@ func (c *call) move(ctx context.Context, m *app.Move) error {
 
 // report lists what comes over, what does not, and what is to be known.
 func (c *call) report(r moving.Report) error {
+	if c.on("json") {
+		return c.printJSON(r)
+	}
 	fmt.Fprintf(c.out, "This is %s. It holds:\n", r.From)
 	t := &table{head: []string{"WHAT", "HOW MANY"}}
 	for _, p := range r.Parts {
@@ -128,13 +165,30 @@ func (c *call) report(r moving.Report) error {
 	if err := t.print(c.out); err != nil {
 		return err
 	}
+	for _, a := range r.Adjusted {
+		fmt.Fprintf(c.out, "Of %s, %s comes over otherwise than it was, %s: %s.\n", a.Kind, plain(a.Name), plain(a.What), a.Why)
+	}
 	for _, l := range r.Left {
-		fmt.Fprintf(c.out, "%s (%d) do not come over: %s.\n", l.Name, l.Count, l.Why)
+		fmt.Fprintf(c.out, "%s (%d) do not come over: %s.", l.Name, l.Count, plain(l.Why))
+		if len(l.Examples) > 0 {
+			fmt.Fprintf(c.out, " For example: %s.", plain(strings.Join(l.Examples, ", ")))
+		}
+		fmt.Fprintln(c.out)
 	}
 	for _, note := range r.Notes {
 		fmt.Fprintln(c.out, note)
 	}
 	return nil
+}
+
+// oldKey is the key that the other Pocket ID ran with, where a file is named that has it:
+// every byte of it, as there. nil is that it is the one of this house.
+func (c *call) oldKey() ([]byte, error) {
+	path := c.text("old-key-file")
+	if path == "" {
+		return nil, nil
+	}
+	return os.ReadFile(path)
 }
 
 // open opens an archive. One that comes from the standard input is kept in a file for as

@@ -29,39 +29,39 @@ func (f *Flaw) Error() string {
 // A Report says what comes over, what does not and why, and what an operator should know.
 type Report struct {
 	// From says what is read, in a few words.
-	From string
+	From string `json:"from"`
 	// Parts are what comes over, in the order in which it is shown.
-	Parts []Part
+	Parts []Part `json:"parts"`
 	// Left is what does not come over.
-	Left []Left
+	Left []Left `json:"left"`
 	// Adjusted is what comes over otherwise than it was.
-	Adjusted []Adjusted
+	Adjusted []Adjusted `json:"adjusted"`
 	// Notes are sentences about what is different afterwards.
-	Notes []string
+	Notes []string `json:"notes"`
 }
 
 // A Part is things of one kind that come over.
 type Part struct {
-	Name  string // "users"
-	Count int64
+	Name  string `json:"name"` // "users"
+	Count int64  `json:"count"`
 }
 
 // A Left is things of one kind that do not come over.
 type Left struct {
-	Name  string
-	Count int64
-	Why   string // a sentence without a full stop
+	Name  string `json:"name"`
+	Count int64  `json:"count"`
+	Why   string `json:"why"` // a sentence without a full stop
 	// Examples name some of them.
-	Examples []string
+	Examples []string `json:"examples,omitempty"`
 }
 
 // An Adjusted is a thing that comes over otherwise than it was, because a rule of this
 // house does not let it be so.
 type Adjusted struct {
-	Kind string // "users"
-	Name string // which one
-	What string // the field, or the part of it that is left out
-	Why  string // a sentence without a full stop
+	Kind string `json:"kind"` // "users"
+	Name string `json:"name"` // which one
+	What string `json:"what"` // the field, or the part of it that is left out
+	Why  string `json:"why"`  // a sentence without a full stop
 }
 
 // Count is how many things of one kind come over.
