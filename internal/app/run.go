@@ -60,6 +60,8 @@ func (a *App) serve(ctx context.Context, socket net.Listener) error {
 	var working sync.WaitGroup
 	working.Go(func() { a.Work(work) })
 	working.Go(func() { rest(work, &requests, release) })
+	taken := make(chan error, 1)
+	working.Go(func() { taken <- a.DB.Attend(work) })
 
 	a.log.Info("ready", "address", a.config.PublicURL.String(), "listening", socket.Addr().String())
 	if first {
@@ -69,6 +71,8 @@ func (a *App) serve(ctx context.Context, socket net.Listener) error {
 	select {
 	case err = <-failed:
 		err = fmt.Errorf("serve: %w", err)
+	case err = <-taken: // the database is somebody else's now
+		err = errors.Join(err, a.stop(ctx, server))
 	case <-ctx.Done():
 		err = a.stop(ctx, server)
 	}

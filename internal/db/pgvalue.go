@@ -65,6 +65,9 @@ func (c *pgConn) bind(s *pgStmt, args []any) error {
 // bindOne adds a parameter. A value has to be of the type that the statement declares:
 // what only SQLite would take is found here. A text is read by the server.
 func (c *pgConn) bindOne(v *value, oid uint32) error {
+	if c.texts == nil {
+		c.texts = make([]byte, 0, 256) // a part of nothing would be NULL, and not an empty text
+	}
 	at, format := len(c.texts), int16(asBinary)
 	switch {
 	case v.kind == kindNull:

@@ -198,3 +198,17 @@ func TestLargeChangesCanBeUndone(t *testing.T) {
 		}
 	})
 }
+
+// No letters are a text on a connection that has just begun, not nothing: the first
+// argument that it is given may be empty.
+func TestTheFirstArgumentMayBeEmpty(t *testing.T) {
+	dbtest.Migrated(t, func(t *testing.T, dsn string) {
+		var is bool
+		err := dbtest.OpenDSN(t, dsn).Read(t.Context(), func(tx *db.Tx) error {
+			return tx.One([]any{&is}, `SELECT CAST($1 AS TEXT) IS NOT NULL`, "")
+		})
+		if err != nil || !is {
+			t.Errorf("it is there: %v, %v", is, err)
+		}
+	})
+}

@@ -119,7 +119,10 @@ func OpenArchive(ctx context.Context, z *Zip) (*Archive, error) {
 	if a.tables, err = db.TablesOf(ctx, a.Manifest.Schema); err != nil {
 		return nil, err
 	}
-	return a, a.checkTables()
+	if err := a.checkTables(); err != nil {
+		return nil, err
+	}
+	return a, nil
 }
 
 // program is the version of the program that wrote the archive, as it may be shown.
@@ -236,8 +239,18 @@ func (a *Archive) refused(t db.Table, first, last int64, err error) error {
 	if _, ok := errors.AsType[*fault.Error](err); ok || errors.Is(err, context.Canceled) {
 		return err
 	}
-	return broken("the rows %d to %d of the table %s do not fit together: %v", first, last, t.Name, err)
+	return misfit{broken("the rows %d to %d of the table %s do not fit together: %v", first, last, t.Name, err), err}
 }
+
+// A misfit is a flaw that the database found: its own words go along, because a
+// transaction ends with those of its first failed statement.
+type misfit struct{ flaw, cause error }
+
+// Error is the flaw.
+func (m misfit) Error() string { return m.flaw.Error() }
+
+// Unwrap is both.
+func (m misfit) Unwrap() []error { return []error{m.flaw, m.cause} }
 
 // rows reads the rows of a table, and compares their number and their sum with the
 // manifest. The values are valid until row returns.

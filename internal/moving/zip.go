@@ -273,11 +273,11 @@ func (m *metered) ReadAt(p []byte, at int64) (int, error) {
 
 // broken is the flaw of an archive that is damaged, or was made to do damage.
 func broken(format string, args ...any) error {
-	return &Flaw{"the archive cannot be used: " + fmt.Sprintf(format, args...), "Take another one, or make it again"}
+	return &Flaw{Why: "the archive cannot be used: " + fmt.Sprintf(format, args...), Cure: "Take another one, or make it again"}
 }
 
 func flawf(cure, format string, args ...any) error {
-	return &Flaw{fmt.Sprintf(format, args...), cure}
+	return &Flaw{Why: fmt.Sprintf(format, args...), Cure: cure}
 }
 
 // Bytes is a size in words.
