@@ -14,6 +14,7 @@ import (
 	"pocketid/internal/directory"
 	"pocketid/internal/edge"
 	"pocketid/internal/fault"
+	"pocketid/internal/images"
 	"pocketid/internal/oidc"
 	"pocketid/internal/signin"
 )
@@ -23,6 +24,7 @@ type Config struct {
 	Directory *directory.Directory
 	SignIn    *signin.SignIn
 	OIDC      *oidc.Provider
+	Audit     *audit.Log
 	// Version is that of the program.
 	Version string
 }
@@ -32,20 +34,21 @@ type API struct {
 	directory *directory.Directory
 	signin    *signin.SignIn
 	oidc      *oidc.Provider
+	audit     *audit.Log
 	version   string
 	document  func() (edge.Content, error)
 }
 
 // New makes the API.
 func New(c Config) *API {
-	a := &API{directory: c.Directory, signin: c.SignIn, oidc: c.OIDC, version: c.Version}
+	a := &API{directory: c.Directory, signin: c.SignIn, oidc: c.OIDC, audit: c.Audit, version: c.Version}
 	a.document = sync.OnceValues(a.makeDocument)
 	return a
 }
 
 // Operations are all that the API does, a few lines in the file of each noun.
 func (a *API) Operations() []Operation {
-	return slices.Concat(a.keyOperations(), a.userOperations(), a.groupOperations(), a.systemOperations())
+	return slices.Concat(a.keyOperations(), a.peopleOperations(), a.systemOperations())
 }
 
 // Routes are the addresses of the API.
@@ -61,11 +64,16 @@ var (
 	errValidation = fault.New(fault.Invalid, "validation_failed")
 	errInUse      = fault.New(fault.Conflict, "already_in_use")
 	errNotFound   = fault.New(fault.NotFound, "not_found")
+	errCodesOff   = fault.New(fault.Forbidden, "one_time_access_disabled")
+	errImage      = fault.New(fault.Invalid, "invalid_image")
 	errProof      = fault.New(fault.Unauthenticated, "reauthentication_required")
 )
 
+// unreadable are the faults of files that are no pictures.
+var unreadable = []string{images.ErrUnreadable.Code, images.ErrTooManyPixels.Code, images.ErrEmpty.Code}
+
 // known are codes that programs know as they are, though they name a field.
-var known = []string{"invalid_api_key_expiration", "invalid_request_body", "reserved_claim"}
+var known = []string{"invalid_api_key_expiration", "invalid_request_body", "reserved_claim", "duplicate_claim", "setup_token_wrong"}
 
 // properties are what is in use, in the words that programs show.
 var properties = map[string]string{"username_taken": "Username", "email_taken": "Email", "user_id_taken": "Id", "group_name_taken": "Name"}
@@ -87,6 +95,10 @@ func coded(h edge.Handler) edge.Handler {
 			return errInUse.With("property", property).For(f)
 		case f.Code == directory.ErrNoGroup.Code:
 			return errNotFound.With("resource", "User group").For(f)
+		case f.Code == signin.ErrCodesOff.Code:
+			return errCodesOff.For(f)
+		case slices.Contains(unreadable, f.Code):
+			return errImage.For(f)
 		case f.Code == signin.ErrStepUp.Code:
 			return errProof.For(f)
 		case f.Kind == fault.Invalid && f.Field != "" && !slices.Contains(known, f.Code):

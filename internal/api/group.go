@@ -1,7 +1,6 @@
 package api
 
 import (
-	"context"
 	"net/http"
 	"time"
 
@@ -12,7 +11,7 @@ import (
 func (a *API) groupOperations() []Operation {
 	return []Operation{
 		admins("GET /api/user-groups", "groups:read", "Lists groups.", a.groups).lists(group{}, groupColumns),
-		admins("POST /api/user-groups", "groups:write", "Makes a group.", a.groupAdd).takes(groupIn{}).answers(http.StatusCreated, group{}),
+		admins("POST /api/user-groups", "groups:write", "Makes a group.", a.groupAdd).takes(groupIn{}).answers(http.StatusCreated, wholeGroup{}),
 		admins("DELETE /api/user-groups/{id}", "groups:write", "Deletes a group.", a.groupDelete).holds(a.groupState),
 	}
 }
@@ -29,7 +28,7 @@ type group struct {
 }
 
 func groupOf(g *directory.Group) group {
-	return group{ID: g.ID, FriendlyName: g.FriendlyName, Name: g.Name, Claims: claimsOf(g.Claims), Members: g.Members, LDAPID: maybe(g.LDAPID), CreatedAt: g.CreatedAt}
+	return group{ID: g.ID, FriendlyName: g.FriendlyName, Name: g.Name, Claims: claimsOf(g.ClaimTexts()), Members: g.Members, LDAPID: maybe(g.LDAPID), CreatedAt: g.CreatedAt}
 }
 
 var groupColumns = columns{sortable: []string{"friendlyName", "name", "createdAt", "userCount"}}
@@ -62,7 +61,7 @@ func (a *API) groupAdd(w http.ResponseWriter, r *http.Request) error {
 	if err != nil {
 		return err
 	}
-	return writeObject(w, r, http.StatusCreated, groupOf(&g))
+	return a.showGroup(w, r, http.StatusCreated, g.ID)
 }
 
 func (a *API) groupDelete(w http.ResponseWriter, r *http.Request) error {
@@ -71,9 +70,4 @@ func (a *API) groupDelete(w http.ResponseWriter, r *http.Request) error {
 	}
 	w.WriteHeader(http.StatusNoContent)
 	return nil
-}
-
-// groupState is a group as GET answers it.
-func (a *API) groupState(ctx context.Context, r *http.Request, check func(any) error) context.Context {
-	return a.directory.WhenGroup(ctx, r.PathValue("id"), func(g *directory.Group) error { return check(groupOf(g)) })
 }

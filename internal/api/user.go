@@ -3,10 +3,7 @@ package api
 import (
 	"cmp"
 	"context"
-	"encoding/json"
-	"maps"
 	"net/http"
-	"slices"
 	"time"
 
 	"pocketid/internal/directory"
@@ -32,16 +29,11 @@ type claim struct {
 	Value string `json:"value"`
 }
 
-// claimsOf are claims by name. A value that is no text is written as JSON.
-func claimsOf(m map[string]any) []claim {
-	list := []claim{}
-	for _, name := range slices.Sorted(maps.Keys(m)) {
-		value, ok := m[name].(string)
-		if !ok {
-			b, _ := json.Marshal(m[name]) // it came from JSON
-			value = string(b)
-		}
-		list = append(list, claim{name, value})
+// claimsOf are claims as programs write them, by name.
+func claimsOf(written []directory.WrittenClaim) []claim {
+	list := make([]claim, 0, len(written))
+	for _, c := range written {
+		list = append(list, claim{c.Name, c.Text})
 	}
 	return list
 }
@@ -62,12 +54,14 @@ type user struct {
 	LDAPID        *string   `json:"ldapId"`
 	Disabled      bool      `json:"disabled"`
 	CreatedAt     time.Time `json:"createdAt"`
+	// ExpiresAt is from when on the account is refused; null is never.
+	ExpiresAt *time.Time `json:"expiresAt"`
 }
 
 func userOf(u *directory.User, groups []directory.Group) user {
 	out := user{ID: u.ID, Username: u.Username, Email: maybe(u.Email), EmailVerified: u.EmailVerified, FirstName: u.FirstName, LastName: maybe(u.LastName),
-		DisplayName: u.DisplayName, Admin: u.Admin, Locale: maybe(u.Locale), Claims: claimsOf(u.Claims), Groups: []group{}, LDAPID: maybe(u.LDAPID),
-		Disabled: !u.DisabledAt.IsZero(), CreatedAt: u.CreatedAt}
+		DisplayName: u.DisplayName, Admin: u.Admin, Locale: maybe(u.Locale), Claims: claimsOf(u.ClaimTexts()), Groups: []group{}, LDAPID: maybe(u.LDAPID),
+		Disabled: !u.DisabledAt.IsZero(), CreatedAt: u.CreatedAt, ExpiresAt: instant(u.ExpiresAt)}
 	for i := range groups {
 		out.Groups = append(out.Groups, groupOf(&groups[i]))
 	}
@@ -114,17 +108,18 @@ func (a *API) showUser(w http.ResponseWriter, r *http.Request, status int, id st
 
 // userIn is what a program says of an account.
 type userIn struct {
-	ID            string   `json:"id"`
-	Username      string   `json:"username"`
-	Email         string   `json:"email"`
-	EmailVerified bool     `json:"emailVerified"`
-	FirstName     string   `json:"firstName"`
-	LastName      string   `json:"lastName"`
-	DisplayName   string   `json:"displayName"`
-	Admin         bool     `json:"isAdmin"`
-	Locale        string   `json:"locale"`
-	Disabled      bool     `json:"disabled"`
-	Groups        []string `json:"userGroupIds"`
+	ID            string     `json:"id"`
+	Username      string     `json:"username"`
+	Email         string     `json:"email"`
+	EmailVerified bool       `json:"emailVerified"`
+	FirstName     string     `json:"firstName"`
+	LastName      string     `json:"lastName"`
+	DisplayName   string     `json:"displayName"`
+	Admin         bool       `json:"isAdmin"`
+	Locale        string     `json:"locale"`
+	Disabled      bool       `json:"disabled"`
+	Groups        []string   `json:"userGroupIds"`
+	ExpiresAt     *time.Time `json:"expiresAt"`
 }
 
 func (a *API) userAdd(w http.ResponseWriter, r *http.Request) error {
@@ -132,7 +127,11 @@ func (a *API) userAdd(w http.ResponseWriter, r *http.Request) error {
 	if err := edge.ReadJSON(r, &in); err != nil {
 		return err
 	}
-	u, err := a.directory.AddUserAs(r.Context(), actor(r), directory.NewUser{ID: in.ID, Username: in.Username, Email: in.Email, EmailVerified: in.EmailVerified,
+	var expires time.Time
+	if in.ExpiresAt != nil {
+		expires = *in.ExpiresAt
+	}
+	u, err := a.directory.AddUserAs(r.Context(), actor(r), directory.NewUser{ExpiresAt: expires, ID: in.ID, Username: in.Username, Email: in.Email, EmailVerified: in.EmailVerified,
 		FirstName: in.FirstName, LastName: in.LastName, DisplayName: in.DisplayName, Admin: in.Admin, Locale: in.Locale, Disabled: in.Disabled, Groups: in.Groups})
 	if err != nil {
 		return err

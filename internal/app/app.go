@@ -170,7 +170,7 @@ func (a *App) serving(ctx context.Context) error {
 	if err != nil {
 		return fmt.Errorf("pages: %w", err)
 	}
-	a.API = api.New(api.Config{Directory: a.Directory, SignIn: a.SignIn, OIDC: a.OIDC, Version: a.config.Version})
+	a.API = api.New(api.Config{Directory: a.Directory, SignIn: a.SignIn, OIDC: a.OIDC, Audit: a.Audit, Version: a.config.Version})
 	server, err := edge.New(edge.Config{
 		PublicURL:     a.config.PublicURL,
 		TrustProxy:    a.config.TrustProxy,

@@ -62,6 +62,7 @@ var (
 	SessionSteppedUp = declare(ofComing, "session.stepped_up")
 	SessionEnded     = declare(ofComing, "session.ended")
 	LoginCodeMade    = declare(ofComing, "login_code.made")
+	LoginCodeRevoked = declare(ofComing, "login_code.revoked")
 	LoginCodeRefused = declare(ofComing, "login_code.refused")
 	PasskeyRefused   = declare(ofComing, "passkey.refused")
 

@@ -2,7 +2,6 @@ package directory
 
 import (
 	"context"
-	"slices"
 	"strconv"
 	"time"
 
@@ -136,20 +135,37 @@ func (d *Directory) QueryMembers(ctx context.Context, by audit.Actor, groupID st
 	return d.QueryUsers(ctx, by, q)
 }
 
+// QueryTombstones lists the deleted whose names are still reserved, for administrators.
+func (d *Directory) QueryTombstones(ctx context.Context, by audit.Actor, q Query) (list []User, total int, err error) {
+	if err := by.MustAdmin(); err != nil {
+		return nil, 0, err
+	}
+	var s statement
+	s.WriteString(` FROM users WHERE ` + tombstone)
+	if q.Search != "" {
+		m := s.mark(contains(q.Search))
+		s.WriteString(` AND (username_key LIKE ` + m + ` ESCAPE '!' OR email_key LIKE ` + m + ` ESCAPE '!')`)
+	}
+	err = d.db.Read(ctx, func(tx *db.Tx) (err error) {
+		if err := tx.One([]any{&total}, `SELECT count(*)`+s.String(), s.args...); err != nil {
+			return err
+		}
+		page := statement{args: s.args}
+		page.WriteString(`SELECT ` + userColumns + s.String())
+		q.order(&page, queryUserColumns)
+		list, err = db.All(tx, (*User).fields, page.String(), page.args...)
+		return err
+	})
+	return list, total, err
+}
+
 // MaxListedMembers is how many members of a group are listed together with it.
 const MaxListedMembers = 5000
 
-// ListedMembers are the members of a group by the order in which their accounts were made,
-// at most MaxListedMembers, for administrators.
-func (d *Directory) ListedMembers(ctx context.Context, by audit.Actor, groupID string) (list []User, err error) {
-	if err := by.MustAdmin(); err != nil {
-		return nil, err
-	}
-	err = d.db.Read(ctx, func(tx *db.Tx) (err error) {
-		list, err = db.All(tx, (*User).fields, `SELECT `+userColumns+` FROM users
-			WHERE id IN (SELECT user_id FROM user_group_members WHERE group_id = $1) AND deleted_at IS NULL
-			ORDER BY created_at NULLS LAST, id NULLS LAST LIMIT `+strconv.Itoa(MaxListedMembers), groupID)
-		return err
-	})
-	return slices.Clip(list), err
+// MembersOf reads the members of a group by the order in which their accounts were made,
+// at most MaxListedMembers.
+func MembersOf(tx *db.Tx, groupID string) ([]User, error) {
+	return db.All(tx, (*User).fields, `SELECT `+userColumns+` FROM users
+		WHERE id IN (SELECT user_id FROM user_group_members WHERE group_id = $1) AND deleted_at IS NULL
+		ORDER BY created_at NULLS LAST, id NULLS LAST LIMIT `+strconv.Itoa(MaxListedMembers), groupID)
 }

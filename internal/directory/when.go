@@ -24,15 +24,3 @@ func (d *Directory) WhenUser(ctx context.Context, id string, check func(*User, [
 		return check(&u, groups)
 	})
 }
-
-// WhenGroup makes the next change of ctx depend on what check says of a group as it is in
-// the transaction of that change.
-func (d *Directory) WhenGroup(ctx context.Context, id string, check func(*Group) error) context.Context {
-	return db.Before(ctx, func(tx *db.Tx) error {
-		g, err := GroupByID(tx, id)
-		if err != nil {
-			return err
-		}
-		return check(&g)
-	})
-}

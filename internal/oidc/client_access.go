@@ -113,25 +113,29 @@ func (p *Provider) EditGroupClients(ctx context.Context, by audit.Actor, groupID
 		if _, err := directory.GroupByID(tx, groupID); err != nil {
 			return err
 		}
-		for _, id := range add {
-			if err := allow(tx, by, id, func(groups []string) []string {
-				if slices.Contains(groups, groupID) {
-					return groups
-				}
-				return append(slices.Clone(groups), groupID)
-			}); err != nil {
-				return err
-			}
-		}
-		for _, id := range remove {
-			if err := allow(tx, by, id, func(groups []string) []string {
-				return slices.DeleteFunc(slices.Clone(groups), func(g string) bool { return g == groupID })
-			}); err != nil {
-				return err
-			}
-		}
-		return nil
+		return editGroupClients(tx, by, groupID, add, remove)
 	})
+}
+
+func editGroupClients(tx *db.Tx, by audit.Actor, groupID string, add, remove []string) error {
+	for _, id := range add {
+		if err := allow(tx, by, id, func(groups []string) []string {
+			if slices.Contains(groups, groupID) {
+				return groups
+			}
+			return append(slices.Clone(groups), groupID)
+		}); err != nil {
+			return err
+		}
+	}
+	for _, id := range remove {
+		if err := allow(tx, by, id, func(groups []string) []string {
+			return slices.DeleteFunc(slices.Clone(groups), func(g string) bool { return g == groupID })
+		}); err != nil {
+			return err
+		}
+	}
+	return nil
 }
 
 // allow changes which groups a restricted client is for.

@@ -22,6 +22,9 @@ var (
 	// ErrCodesOff refuses a code to an administrator where the settings leave them to the
 	// command line.
 	ErrCodesOff = fault.New(fault.Forbidden, "login_codes_off")
+	// ErrKeyOwnCode refuses a code for its owner to an API key: a code opens a session, and
+	// sessions do what no key may.
+	ErrKeyOwnCode = fault.New(fault.Forbidden, "api_key_auth_not_allowed")
 	// ErrCodeLife refuses a lifetime out of bounds.
 	ErrCodeLife = fault.New(fault.Invalid, "login_code_ttl_out_of_range").At("ttl")
 )
@@ -76,7 +79,29 @@ func (s *SignIn) MakeLinkFor(ctx context.Context, by audit.Actor, id string, ttl
 				return directory.User{}, err
 			}
 		}
+		if by.KeyID != "" && by.UserID == id {
+			return directory.User{}, ErrKeyOwnCode
+		}
 		return directory.UserByID(tx, id)
+	})
+}
+
+// RevokeLinkOf takes away a one-time code of somebody that nobody has used yet. That there
+// is none is no error.
+func (s *SignIn) RevokeLinkOf(ctx context.Context, by audit.Actor, id string) error {
+	if err := by.MustAdmin(); err != nil {
+		return err
+	}
+	return s.db.Write(ctx, func(tx *db.Tx) error {
+		u, err := someone(tx, id)
+		if err != nil {
+			return err
+		}
+		n, err := tx.Exec(`DELETE FROM login_codes WHERE user_id = $1`, u.ID)
+		if err == nil && n > 0 {
+			audit.Record(tx, by, audit.Event{Name: audit.LoginCodeRevoked, Object: userObject(&u), User: u.ID})
+		}
+		return err
 	})
 }
 

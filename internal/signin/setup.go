@@ -19,6 +19,9 @@ var (
 	ErrSetupDone = fault.New(fault.Conflict, "setup_already_completed")
 	// ErrSetupClosed says that nobody has set the house up in time.
 	ErrSetupClosed = fault.New(fault.Forbidden, "setup_closed")
+	// ErrSetupByPasskey refuses to make the first account without a passkey to a program that
+	// shows no token of the operator.
+	ErrSetupByPasskey = fault.New(fault.Forbidden, "setup_by_passkey")
 	// ErrSetupToken refuses a set-up without the token that the operator chose.
 	ErrSetupToken = fault.New(fault.Forbidden, "setup_token_wrong").At("token")
 )

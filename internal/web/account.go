@@ -58,7 +58,7 @@ type passkeysPage struct {
 
 // deviceName is a browser and its system in words.
 func deviceName(words *i18n.Locale, agent string) string {
-	switch d := deviceOf(agent); {
+	switch d := edge.DeviceOf(agent); {
 	case d.Browser != "" && d.System != "":
 		return words.T("device.name", "browser", d.Browser, "system", d.System)
 	case d.Browser+d.System != "":
@@ -273,7 +273,7 @@ func (x *Web) sessions(w http.ResponseWriter, r *http.Request) error {
 	p := sessionsPage{Frame: Frame{Title: words.T("sessions.title"), Area: "account", Here: "sessions", Narrow: true}}
 	for i := range all {
 		s := &all[i]
-		line := sessionLine{ID: s.ID, Name: deviceName(words, s.UserAgent), Icon: deviceOf(s.UserAgent).Icon, Address: s.Address,
+		line := sessionLine{ID: s.ID, Name: deviceName(words, s.UserAgent), Icon: edge.DeviceOf(s.UserAgent).Icon, Address: s.Address,
 			SeenAt: s.LastSeenAt, Here: s.ID == v.Session.ID, ByCode: s.ByCode()}
 		if line.Here {
 			p.Sessions = slices.Insert(p.Sessions, 0, line)

@@ -144,7 +144,7 @@ func (x *Web) showUser(w http.ResponseWriter, r *http.Request, u *directory.User
 	}
 	for i := range sessions {
 		s := &sessions[i]
-		p.Sessions = append(p.Sessions, sessionLine{ID: s.ID, Name: deviceName(words, s.UserAgent), Icon: deviceOf(s.UserAgent).Icon,
+		p.Sessions = append(p.Sessions, sessionLine{ID: s.ID, Name: deviceName(words, s.UserAgent), Icon: edge.DeviceOf(s.UserAgent).Icon,
 			Address: s.Address, SeenAt: s.LastSeenAt, Here: s.ID == visitor(r).Session.ID, ByCode: s.ByCode()})
 	}
 	apps, err := x.oidc.AllowedOf(ctx, actor(r), u.ID)

@@ -67,7 +67,7 @@ func confirmURL(ticket string) string { return devicePath + "?ticket=" + url.Que
 type deviceAskPage struct {
 	Frame
 	oidc.DeviceQuestion
-	Device Device
+	Device edge.Device
 	Ticket string
 	// Redirect is where another account goes on: to the code.
 	Redirect string
@@ -81,7 +81,7 @@ func (x *Web) deviceAsks(w http.ResponseWriter, r *http.Request) error {
 		return err
 	}
 	words := x.words(r)
-	p := deviceAskPage{DeviceQuestion: q, Device: deviceOf(q.UserAgent), Ticket: ticket}
+	p := deviceAskPage{DeviceQuestion: q, Device: edge.DeviceOf(q.UserAgent), Ticket: ticket}
 	if p.Device.System == "" {
 		p.Device.Icon = "tv"
 	}

@@ -57,7 +57,7 @@ type mark struct{ icon, tone string }
 // marks are those of all events.
 var marks = map[audit.Name]mark{
 	audit.SignIn: {"arrow", "ok"}, audit.TokenSignIn: {"ticket", "ok"}, audit.SessionSteppedUp: {"shield", ""},
-	audit.SessionEnded: {"signout", ""}, audit.LoginCodeMade: {"ticket", ""}, audit.LoginCodeRefused: {"alert", "warn"},
+	audit.SessionEnded: {"signout", ""}, audit.LoginCodeMade: {"ticket", ""}, audit.LoginCodeRevoked: {"ticket", ""}, audit.LoginCodeRefused: {"alert", "warn"},
 	audit.PasskeyRefused: {"stop", "bad"},
 
 	audit.PasskeyAdded: {"passkey", ""}, audit.PasskeyRenamed: {"edit", ""}, audit.PasskeyRemoved: {"trash", ""},

@@ -2,6 +2,7 @@ package web
 
 import (
 	"html/template"
+	"pocketid/internal/edge"
 	"strings"
 	"testing"
 
@@ -78,7 +79,7 @@ func TestDevices(t *testing.T) {
 		{"", "", ""},
 	}
 	for _, tt := range tests {
-		if got := deviceOf(tt.agent); got.Browser != tt.browser || got.System != tt.system {
+		if got := edge.DeviceOf(tt.agent); got.Browser != tt.browser || got.System != tt.system {
 			t.Errorf("%s: got %v", tt.agent, got)
 		}
 	}

@@ -1,11 +1,11 @@
-package web
+package edge
 
 import "strings"
 
 // A Device is what a user agent says of itself, in two words that people know.
 type Device struct {
 	Browser, System string // "" when it is not known
-	Icon            string
+	Icon            string // of the pages
 }
 
 // browsers and systems are in the order in which to look: the later ones stand in the
@@ -17,8 +17,8 @@ var (
 		{"Macintosh", "macOS", "laptop"}, {"CrOS", "ChromeOS", "laptop"}, {"SmartTV", "TV", "tv"}, {"Linux", "Linux", "laptop"}}
 )
 
-// deviceOf reads a user agent.
-func deviceOf(agent string) Device {
+// DeviceOf reads a user agent.
+func DeviceOf(agent string) Device {
 	d := Device{Icon: "laptop"}
 	for _, b := range browsers {
 		if strings.Contains(agent, b[0]) {
@@ -33,4 +33,12 @@ func deviceOf(agent string) Device {
 		}
 	}
 	return d
+}
+
+// String is the device in English, for programs; "" when nothing of it is known.
+func (d Device) String() string {
+	if d.Browser != "" && d.System != "" {
+		return d.Browser + " on " + d.System
+	}
+	return d.Browser + d.System
 }
