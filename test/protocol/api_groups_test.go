@@ -5,7 +5,7 @@ const groupMembers = "createdAt customClaims friendlyName id ldapId name userCou
 func groupContracts(w *world) []contract {
 	return []contract{
 		{route: "GET /api/user-groups", scope: "groups:read", status: 200, list: true, members: groupMembers},
-		{route: "POST /api/user-groups", scope: "groups:write", status: 201, members: groupMembers,
+		{route: "POST /api/user-groups", scope: "groups:write", status: 201, members: wholeGroupMembers,
 			body: func(n int) any {
 				return map[string]any{"name": numbered("new", n), "friendlyName": numbered("New ", n)}
 			}},

@@ -1,6 +1,6 @@
 package protocol
 
-const userMembers = "createdAt customClaims disabled displayName email emailVerified firstName id isAdmin lastName ldapId locale userGroups username"
+const userMembers = "createdAt customClaims disabled displayName email emailVerified expiresAt firstName id isAdmin lastName ldapId locale userGroups username"
 
 func userContracts(w *world) []contract {
 	groups := always[any](map[string]any{"userGroupIds": []string{w.group}})
