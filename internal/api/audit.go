@@ -3,7 +3,6 @@ package api
 import (
 	"encoding/json"
 	"net/http"
-	"slices"
 	"strings"
 	"time"
 
@@ -63,6 +62,12 @@ func entryOf(e *audit.Entry) entry {
 	out := entry{ID: e.ID, CreatedAt: e.At.UTC(), Event: e.Event.String(), Address: e.Address, City: audit.Place(e.Address), Device: edge.DeviceOf(e.UserAgent).String(),
 		UserID: e.User, Username: e.UserName, Actor: e.ActorName, Data: map[string]string{}, ActorID: e.Actor, ClientID: e.Client, ClientName: e.ClientName,
 		ObjectKind: e.Object.Kind, ObjectID: e.Object.ID, ObjectName: e.Object.Name, Via: e.Via, UserAgent: e.UserAgent, RequestID: e.RequestID, Before: e.Before, After: e.After}
+	if out.Before == nil {
+		out.Before = audit.Members{}
+	}
+	if out.After == nil {
+		out.After = audit.Members{}
+	}
 	if out.City != "" {
 		out.Country = "Internal Network"
 	}
@@ -132,7 +137,7 @@ func (a *API) logEntry(w http.ResponseWriter, r *http.Request) error {
 	if err != nil {
 		return err
 	}
-	return writeObject(w, r, http.StatusOK, entryOf(&e))
+	return edge.WriteJSON(w, http.StatusOK, entryOf(&e))
 }
 
 func (a *API) logClients(w http.ResponseWriter, r *http.Request) error {
@@ -140,7 +145,7 @@ func (a *API) logClients(w http.ResponseWriter, r *http.Request) error {
 	if err != nil {
 		return err
 	}
-	return edge.WriteJSON(w, http.StatusOK, slices.Concat([]string{}, names))
+	return edge.WriteJSON(w, http.StatusOK, some(names))
 }
 
 func (a *API) logUsers(w http.ResponseWriter, r *http.Request) error {

@@ -25,8 +25,11 @@ func (a *API) claimNames(w http.ResponseWriter, r *http.Request) error {
 	if err != nil {
 		return err
 	}
-	return edge.WriteJSON(w, http.StatusOK, names)
+	return edge.WriteJSON(w, http.StatusOK, some(names))
 }
+
+// some is a list that is empty rather than null.
+func some(names []string) []string { return append([]string{}, names...) }
 
 // writtenClaims are the claims in the body.
 func writtenClaims(r *http.Request) ([]directory.WrittenClaim, error) {

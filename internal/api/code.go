@@ -17,7 +17,7 @@ func (a *API) codeOperations() []Operation {
 		// No scope is for it: whoever holds a code is that account. So it takes whole keys, and
 		// none for its own owner, who would come by a session that way.
 		admins("POST /api/users/{id}/one-time-access-token", edge.AnyKey, "Makes a one-time code for somebody. By a session it wants a fresh confirmation by passkey for passkeys; by a key, one without scopes, and not for its owner.", a.codeMake).
-			takes(codeIn{}).answers(http.StatusCreated, codeOut{}),
+			takes(codeIn{}).answers(http.StatusCreated, codeOut{}).tellsSecret(),
 		admins("DELETE /api/users/{id}/one-time-access-token", "users:write", "Takes back a one-time code that nobody has used.", a.codeRevoke),
 		public("POST /api/one-time-access-token/{token}", "Signs in by a one-time code, and sets the cookie of the session.", a.codeRedeem).answers(http.StatusOK, user{}).counts(edge.LimitLoginCode),
 		public("GET /api/signup/setup", "Answers 204 while the first account can be made.", a.setupOpen),

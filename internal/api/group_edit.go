@@ -11,7 +11,7 @@ import (
 
 func (a *API) groupEditOperations() []Operation {
 	return []Operation{
-		admins("GET /api/user-groups/{id}", "groups:read", "Tells of a group, of its members (up to 5,000) and of the clients that are for it.", a.group).answers(http.StatusOK, wholeGroup{}),
+		admins("GET /api/user-groups/{id}", "groups:read", "Tells of a group, of its members (up to 5,000) and of the clients that are for it.", a.group).answers(http.StatusOK, wholeGroup{}).holds(a.groupState),
 		admins("PUT /api/user-groups/{id}", "groups:write", "Renames a group.", a.groupPut).takes(groupIn{}).answers(http.StatusOK, wholeGroup{}).holds(a.groupState),
 		admins("GET /api/user-groups/{id}/users", "groups:read", "Lists the members of a group.", a.groupUsers).lists(user{}, userColumns),
 		sized(admins("PUT /api/user-groups/{id}/users", "groups:write", "Makes exactly these accounts the members of a group.", a.groupUsersSet).

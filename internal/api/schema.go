@@ -49,6 +49,8 @@ func (s *schemas) of(t reflect.Type, in bool) object {
 		return object{"type": "string", "format": "date-time"}
 	case t == reflect.TypeFor[json.RawMessage]():
 		return object{}
+	case t == reflect.TypeFor[lifetime]():
+		return object{"type": []string{"string", "integer"}}
 	}
 	switch t.Kind() {
 	case reflect.Bool:
@@ -73,6 +75,10 @@ func (s *schemas) of(t reflect.Type, in bool) object {
 
 // nullable is a schema that null fits as well.
 func nullable(schema object) object {
+	if kinds, ok := schema["type"].([]string); ok {
+		schema["type"] = append(kinds, "null")
+		return schema
+	}
 	if kind, ok := schema["type"].(string); ok {
 		schema["type"] = []string{kind, "null"}
 		if values, ok := schema["enum"].([]any); ok {

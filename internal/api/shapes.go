@@ -1,9 +1,6 @@
 package api
 
 import (
-	"encoding/base64"
-	"time"
-
 	"pocketid/internal/directory"
 	"pocketid/internal/signin"
 )
@@ -23,19 +20,4 @@ func ShowKey(k signin.Key) any { return keyOf(k) }
 func ShowNewKey(k signin.Key, text string) any { return keyOut{keyOf(k), text} }
 
 // ShowPasskey is a passkey as the API shows it.
-func ShowPasskey(p *signin.Passkey) any {
-	transports := p.Transports
-	if transports == nil {
-		transports = []string{}
-	}
-	return struct {
-		ID              string    `json:"id"`
-		Name            string    `json:"name"`
-		CredentialID    string    `json:"credentialID"`
-		AttestationType string    `json:"attestationType"`
-		Transport       []string  `json:"transport"`
-		BackupEligible  bool      `json:"backupEligible"`
-		BackupState     bool      `json:"backupState"`
-		CreatedAt       time.Time `json:"createdAt"`
-	}{p.ID, p.Name, base64.RawURLEncoding.EncodeToString(p.CredentialID), p.Attestation, transports, p.BackupEligible, p.BackupState, p.CreatedAt.UTC()}
-}
+func ShowPasskey(p *signin.Passkey) any { return passkeyOf(p) }

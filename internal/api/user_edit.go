@@ -213,7 +213,7 @@ func (a *API) userDetails(w http.ResponseWriter, r *http.Request) error {
 	if err != nil {
 		return err
 	}
-	return writeObject(w, r, http.StatusOK, u.Standard)
+	return edge.WriteJSON(w, http.StatusOK, u.Standard)
 }
 
 func (a *API) userDetailsPut(w http.ResponseWriter, r *http.Request) error {
@@ -225,7 +225,7 @@ func (a *API) userDetailsPut(w http.ResponseWriter, r *http.Request) error {
 	if err != nil {
 		return err
 	}
-	return writeObject(w, r, http.StatusOK, u.Standard)
+	return edge.WriteJSON(w, http.StatusOK, u.Standard)
 }
 
 func (a *API) meDetails(w http.ResponseWriter, r *http.Request) error {
@@ -233,7 +233,7 @@ func (a *API) meDetails(w http.ResponseWriter, r *http.Request) error {
 	if err != nil {
 		return err
 	}
-	return writeObject(w, r, http.StatusOK, u.Standard)
+	return edge.WriteJSON(w, http.StatusOK, u.Standard)
 }
 
 func (a *API) meDetailsPut(w http.ResponseWriter, r *http.Request) error {
@@ -245,7 +245,7 @@ func (a *API) meDetailsPut(w http.ResponseWriter, r *http.Request) error {
 	if err != nil {
 		return err
 	}
-	return writeObject(w, r, http.StatusOK, u.Standard)
+	return edge.WriteJSON(w, http.StatusOK, u.Standard)
 }
 
 // preferences are how somebody sees the pages.
@@ -260,7 +260,7 @@ func (a *API) mePreferences(w http.ResponseWriter, r *http.Request) error {
 	if err != nil {
 		return err
 	}
-	return writeObject(w, r, http.StatusOK, preferences(u.Look()))
+	return edge.WriteJSON(w, http.StatusOK, preferences(u.Look()))
 }
 
 func (a *API) mePreferencesPut(w http.ResponseWriter, r *http.Request) error {
@@ -272,5 +272,5 @@ func (a *API) mePreferencesPut(w http.ResponseWriter, r *http.Request) error {
 	if err != nil {
 		return err
 	}
-	return writeObject(w, r, http.StatusOK, preferences(u.Look()))
+	return edge.WriteJSON(w, http.StatusOK, preferences(u.Look()))
 }

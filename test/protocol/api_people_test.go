@@ -132,6 +132,7 @@ func whereContracts(w *world) []contract {
 		w.key(scopes...) // as long as there is a session
 	}
 	ada, prove, back := "/api/users/"+w.ada.ID, proved(w), func(p *apptest.Person) { p.SignIn() }
+	empty := always[any](map[string]any{})
 	list, err := w.h.App.SignIn.PasskeysOf(w.t.Context(), audit.System("cli"), w.admin.ID)
 	if err != nil {
 		w.t.Fatal(err)
@@ -155,11 +156,11 @@ func whereContracts(w *world) []contract {
 		{route: "DELETE /api/users/{id}/webauthn-credentials/{credential}", at: always(ada + "/webauthn-credentials/none"), status: 404, before: prove},
 		{route: "GET /api/webauthn/register/start", who: people, status: 200, before: prove,
 			members: "attestation authenticatorSelection challenge excludeCredentials extensions pubKeyCredParams rp timeout user"},
-		{route: "POST /api/webauthn/register/finish", who: people, status: 400},
+		{route: "POST /api/webauthn/register/finish", who: people, status: 400, body: empty},
 		{route: "GET /api/webauthn/login/start", who: everybody, status: 200, members: "challenge rpId timeout userVerification"},
-		{route: "POST /api/webauthn/login/finish", who: everybody, status: 400},
+		{route: "POST /api/webauthn/login/finish", who: everybody, status: 400, body: empty},
 		{route: "GET /api/webauthn/reauthenticate/start", who: people, status: 200, members: "allowCredentials challenge rpId timeout userVerification"},
-		{route: "POST /api/webauthn/reauthenticate", who: people, status: 400},
+		{route: "POST /api/webauthn/reauthenticate", who: people, status: 400, body: empty},
 
 		{route: "POST /api/users/{id}/one-time-access-token", at: always(ada + "/one-time-access-token"), scope: "*", status: 201, members: "expiresAt token", before: prove,
 			body: always[any](map[string]any{"ttl": "15m"})},
