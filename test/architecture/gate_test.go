@@ -48,6 +48,8 @@ var ways = map[string]string{
 	"SettingsChanged": "it follows a change that an administrator made",
 
 	"Discovery": "it is the same for everybody", "JWKS": "it is the same for everybody", "Endpoints": "they are the same for everybody",
+	"WhenGroup": "it makes a change depend on a state and changes nothing",
+
 	"Keys": "the ring is run by app and knows nobody", "Work": "it names work and does none",
 }
 
