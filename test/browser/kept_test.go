@@ -160,14 +160,21 @@ func TestWhatWasTypedIsKept(t *testing.T) { // threats 30
 		p.connect()
 		p.gone(".offline:not([hidden])")
 
-		// Nothing is left of it for the next person at this browser.
+		// The connection breaks off just then: the way back has what was typed.
 		p.open("/settings/account")
 		p.fill("#last_name", "Hopper")
 		p.cutOff(s.URL + "/settings/account")
-		p.value(`document.querySelector("#names footer button.primary").click()`)
-		p.until(`sessionStorage.getItem("kept")`)
+		p.click("#names footer button.primary")
+		p.until(`!document.querySelector("#names")`)
 		p.connect()
 		p.do(chromedp.NavigateBack())
+		p.until(`document.querySelector("#last_name")?.value === "Hopper"`)
+
+		// Nothing is left of it for the next person at this browser.
+		p.value(`(sessionStorage.setItem("kept", "{}"), "")`)
+		p.click(".me")
+		p.click(`form[action="/logout"] button`)
+		p.until(`location.pathname !== "/settings/account" && sessionStorage.getItem("kept") === null`)
 		p.quiet()
 	})
 }

@@ -5,6 +5,7 @@ package browser
 import (
 	"context"
 	"database/sql"
+	"flag"
 	"fmt"
 	"net"
 	"net/http"
@@ -12,9 +13,12 @@ import (
 	"os"
 	"os/exec"
 	"path/filepath"
+	gort "runtime"
 	"slices"
+	"strconv"
 	"strings"
 	"sync"
+	"sync/atomic"
 	"testing"
 	"time"
 
@@ -56,6 +60,11 @@ func run(m *testing.M) int {
 			fmt.Fprintln(os.Stderr, err)
 			return 1
 		}
+	}
+	// A journey waits for the browser most of its time, so one more of them goes on than there are processors.
+	flag.Parse()
+	if given := flag.Lookup("test.parallel"); given.Value.String() == given.DefValue {
+		flag.Set("test.parallel", strconv.Itoa(gort.GOMAXPROCS(0)+1))
 	}
 	return m.Run()
 }
@@ -112,6 +121,8 @@ type server struct {
 	dsn   string
 	cmd   *exec.Cmd
 	log   *buffer
+	// patience is how long people sit at its pages, when that is longer than usual.
+	patience time.Duration
 }
 
 // buffer is a log that many goroutines may write and read.
@@ -140,8 +151,9 @@ func engines(t *testing.T, fn func(t *testing.T, s *server)) {
 	if testing.Short() {
 		t.Skip("browser tests are left out by -short")
 	}
-	t.Run("sqlite", func(t *testing.T) { fn(t, start(t, "")) })
-	t.Run("postgres", func(t *testing.T) { fn(t, start(t, postgresSchema(t))) })
+	t.Parallel() // most of a journey is waiting for the browser
+	t.Run("sqlite", func(t *testing.T) { t.Parallel(); fn(t, start(t, "")) })
+	t.Run("postgres", func(t *testing.T) { t.Parallel(); fn(t, start(t, postgresSchema(t))) })
 }
 
 // onSQLite runs fn against one fresh server, for what does not touch the engine.
@@ -149,8 +161,12 @@ func onSQLite(t *testing.T, fn func(t *testing.T, s *server)) {
 	if testing.Short() {
 		t.Skip("browser tests are left out by -short")
 	}
-	t.Run("sqlite", func(t *testing.T) { fn(t, start(t, "")) })
+	t.Parallel()
+	t.Run("sqlite", func(t *testing.T) { t.Parallel(); fn(t, start(t, "")) })
 }
+
+// schemas counts those that were made.
+var schemas atomic.Int64
 
 // postgresSchema makes an empty schema for one test and returns its address.
 func postgresSchema(t *testing.T) string {
@@ -163,7 +179,7 @@ func postgresSchema(t *testing.T) string {
 	if err != nil {
 		t.Fatal(err)
 	}
-	name := fmt.Sprintf("browser%d", time.Now().UnixNano())
+	name := fmt.Sprintf("browser%d_%d", time.Now().UnixNano(), schemas.Add(1))
 	if _, err := c.Exec("CREATE SCHEMA " + name); err != nil {
 		t.Fatal(err)
 	}
@@ -181,16 +197,23 @@ func postgresSchema(t *testing.T) string {
 	return u.String()
 }
 
-// freePort returns a port that was free a moment ago.
+// taken are the ports that tests have been given.
+var taken sync.Map
+
+// freePort returns a port that was free a moment ago, and that no other test has.
 func freePort(t *testing.T) string {
 	t.Helper()
-	l, err := net.Listen("tcp", "127.0.0.1:0")
-	if err != nil {
-		t.Fatal(err)
+	for {
+		l, err := net.Listen("tcp", "127.0.0.1:0")
+		if err != nil {
+			t.Fatal(err)
+		}
+		_, port, _ := net.SplitHostPort(l.Addr().String())
+		l.Close()
+		if _, had := taken.LoadOrStore(port, true); !had {
+			return port
+		}
 	}
-	defer l.Close()
-	_, port, _ := net.SplitHostPort(l.Addr().String())
-	return port
 }
 
 // start runs the program with an empty state and waits until it is ready.
@@ -319,17 +342,15 @@ func chromium(t *testing.T) context.Context {
 	return browserCtx
 }
 
-// patience is how long somebody sits at a browser at most.
-var patience = usualPatience
-
-const usualPatience = 3 * time.Minute
+// patience is how long somebody sits at a browser at most, unless their server says otherwise.
+const patience = 5 * time.Minute
 
 // newPerson opens a fresh profile (cookies, authenticator) that speaks language.
 func (s *server) newPerson(t *testing.T, language string) *person {
 	t.Helper()
 	ctx, cancel := chromedp.NewContext(chromium(t), chromedp.WithNewBrowserContext())
 	t.Cleanup(cancel)
-	ctx, cancel2 := context.WithTimeout(ctx, patience)
+	ctx, cancel2 := context.WithTimeout(ctx, max(patience, s.patience))
 	t.Cleanup(cancel2)
 	p := &person{t: t, s: s, ctx: ctx, requests: map[network.RequestID]string{}, bytes: map[network.RequestID]float64{}}
 	if err := chromedp.Listen(ctx, p.heard); err != nil {

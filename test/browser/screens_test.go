@@ -147,9 +147,8 @@ type screen struct {
 // SCREENS=directory each is pictured in both languages, wide and narrow, light and dark, and
 // a contact sheet shows them all (make screenshots).
 func TestEveryPage(t *testing.T) { // threats 29
-	patience = 30 * time.Minute
-	t.Cleanup(func() { patience = usualPatience })
 	onSQLite(t, func(t *testing.T, s *server) {
+		s.patience = 30 * time.Minute
 		p, guest := s.admin(t, "en"), s.newPerson(t, "en")
 		made := s.town(t)
 		// An application that somebody has signed in to, a key, and a device that waits.
