@@ -4,6 +4,7 @@
 package api
 
 import (
+	"context"
 	"net/http"
 	"slices"
 	"strings"
@@ -16,6 +17,8 @@ import (
 	"pocketid/internal/fault"
 	"pocketid/internal/images"
 	"pocketid/internal/oidc"
+	"pocketid/internal/overview"
+	"pocketid/internal/settings"
 	"pocketid/internal/signin"
 )
 
@@ -25,6 +28,10 @@ type Config struct {
 	SignIn    *signin.SignIn
 	OIDC      *oidc.Provider
 	Audit     *audit.Log
+	// Settings reads the settings as they are now, Keeper changes them.
+	Settings func(context.Context) (settings.Settings, error)
+	Keeper   *settings.Keeper
+	Overview *overview.Overview
 	// Version is that of the program.
 	Version string
 }
@@ -35,20 +42,25 @@ type API struct {
 	signin    *signin.SignIn
 	oidc      *oidc.Provider
 	audit     *audit.Log
+	settings  func(context.Context) (settings.Settings, error)
+	keeper    *settings.Keeper
+	overview  *overview.Overview
 	version   string
 	document  func() (edge.Content, error)
 }
 
 // New makes the API.
 func New(c Config) *API {
-	a := &API{directory: c.Directory, signin: c.SignIn, oidc: c.OIDC, audit: c.Audit, version: c.Version}
+	a := &API{directory: c.Directory, signin: c.SignIn, oidc: c.OIDC, audit: c.Audit, settings: c.Settings, keeper: c.Keeper, overview: c.Overview, version: c.Version}
 	a.document = sync.OnceValues(a.makeDocument)
 	return a
 }
 
 // Operations are all that the API does, a few lines in the file of each noun.
 func (a *API) Operations() []Operation {
-	return slices.Concat(a.keyOperations(), a.peopleOperations(), a.systemOperations())
+	return slices.Concat(a.keyOperations(), a.peopleOperations(), a.systemOperations(),
+		a.clientOperations(), a.secretOperations(), a.pictureOperations(), a.clientMoreOperations(), a.accessOperations(), a.allowedOperations(),
+		a.configOperations(), a.deviceOperations(), a.houseOperations())
 }
 
 // Routes are the addresses of the API.
@@ -89,8 +101,10 @@ func coded(h edge.Handler) edge.Handler {
 		if f.Kind == fault.Internal {
 			return err
 		}
-		f = f.At(camel(f.Field))
+		f = f.At(memberOf(f.Field))
 		switch property := properties[f.Code]; {
+		case stands[f.Code] != nil:
+			return stands[f.Code].For(f)
 		case property != "":
 			return errInUse.With("property", property).For(f)
 		case f.Code == directory.ErrNoGroup.Code:

@@ -76,6 +76,16 @@ func text(s string) string {
 	return strings.TrimSpace(s)
 }
 
+// sorted puts a list that is here as a whole in order.
+func sorted[T any](list []T, down bool, compare func(x, y *T) int) {
+	slices.SortStableFunc(list, func(x, y T) int {
+		if down {
+			return compare(&y, &x)
+		}
+		return compare(&x, &y)
+	})
+}
+
 // A page is a part of a list.
 type page[T any] struct {
 	Data       []T        `json:"data"`

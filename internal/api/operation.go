@@ -74,6 +74,9 @@ func admins(pattern, scope, does string, h edge.Handler) Operation {
 // takes says what the body is read into.
 func (o Operation) takes(body any) Operation { o.Body = body; return o }
 
+// upTo says how many bytes the body may have.
+func (o Operation) upTo(most int64) Operation { o.MaxBody = most; return o }
+
 // takesFile says that the body is a form with a file of at most so many bytes.
 func (o Operation) takesFile(most int64) Operation { o.MaxFile = most; return o }
 

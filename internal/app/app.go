@@ -108,6 +108,7 @@ func (a *App) build(ctx context.Context) (err error) {
 	a.Jobs.Purge("audit.hours", audit.CountHours)
 	a.Audit = audit.New(a.DB, keep)
 	a.Settings = settings.NewKeeper(a.DB)
+	a.Settings.SealWith(a.master)
 	a.Directory = directory.New(a.DB)
 	a.Directory.Work(a.Jobs)
 	a.SignIn, err = signin.New(signin.Config{
@@ -170,7 +171,8 @@ func (a *App) serving(ctx context.Context) error {
 	if err != nil {
 		return fmt.Errorf("pages: %w", err)
 	}
-	a.API = api.New(api.Config{Directory: a.Directory, SignIn: a.SignIn, OIDC: a.OIDC, Audit: a.Audit, Version: a.config.Version})
+	a.API = api.New(api.Config{Directory: a.Directory, SignIn: a.SignIn, OIDC: a.OIDC, Audit: a.Audit, Settings: settings.Reader(a.DB), Keeper: a.Settings,
+		Overview: a.Overview, Version: a.config.Version})
 	server, err := edge.New(edge.Config{
 		PublicURL:     a.config.PublicURL,
 		TrustProxy:    a.config.TrustProxy,

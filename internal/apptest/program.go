@@ -83,6 +83,15 @@ func (a *Answer) JSON() map[string]any {
 	return v
 }
 
+// List is the body as a list.
+func (a *Answer) List() (list []any) {
+	a.t.Helper()
+	if err := json.Unmarshal([]byte(a.Body), &list); err != nil {
+		a.t.Fatalf("%d %.300s: %v", a.Status, a.Body, err)
+	}
+	return list
+}
+
 // Error is the error that a JSON body names (RFC 6749 §5.2), or "".
 func (a *Answer) Error() string {
 	a.t.Helper()

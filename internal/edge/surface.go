@@ -77,6 +77,7 @@ var kinds = map[fault.Kind]struct {
 	fault.Unsupported:     {415, "invalid_request", slog.LevelInfo},
 	fault.Precondition:    {412, "invalid_request", slog.LevelInfo},
 	fault.Unavailable:     {503, "temporarily_unavailable", slog.LevelError},
+	fault.Unprocessable:   {422, "invalid_request", slog.LevelInfo},
 }
 
 // statuses are those of HTTP's own faults, whose kind does not say enough.

@@ -31,11 +31,12 @@ const (
 	Unsupported                 // a form of content that is not spoken here
 	Precondition                // something has to happen first
 	Unavailable                 // an outage that passes
+	Unprocessable               // understood, and what it names is of no use
 )
 
 var kindNames = [...]string{
 	"internal", "invalid", "unauthenticated", "forbidden", "not_found", "conflict",
-	"too_many", "too_large", "unsupported", "precondition", "unavailable",
+	"too_many", "too_large", "unsupported", "precondition", "unavailable", "unprocessable",
 }
 
 // String is the name of the kind, as in the keys of the catalogues.

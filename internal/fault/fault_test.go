@@ -85,7 +85,7 @@ func TestKindsHaveNames(t *testing.T) {
 	for _, k := range Kinds() {
 		names[k.String()] = true
 	}
-	if len(names) != int(Unavailable)+1 || !names["not_found"] || Kind(99).String() != "internal" {
+	if len(names) != int(Unprocessable)+1 || !names["not_found"] || Kind(99).String() != "internal" {
 		t.Errorf("got %v", names)
 	}
 }

@@ -40,13 +40,15 @@ type APIClient struct {
 	ClientID   string
 	ClientName string
 	Public     bool
+	Kind       string
+	Logo       Logo
 	APIGrant
 
 	user, machine string
 }
 
 func (c *APIClient) fields() []any {
-	return []any{&c.ClientID, &c.ClientName, &c.Public, &c.ForUsers, &c.ForMachine, db.Text(&c.user), db.Text(&c.machine)}
+	return []any{&c.ClientID, &c.ClientName, &c.Public, &c.Kind, db.Text(&c.Logo.Light), db.Text(&c.Logo.Dark), &c.ForUsers, &c.ForMachine, db.Text(&c.user), db.Text(&c.machine)}
 }
 
 // A ClientAPI is an API that a client may use.
@@ -70,7 +72,7 @@ func grantedNames(subject string) string {
 
 func apiClients(tx *db.Tx, apiID string) ([]APIClient, error) {
 	all, err := db.All(tx, (*APIClient).fields, `
-		SELECT c.id, c.name, c.public, k.for_users, k.for_machine, `+grantedNames(forUsers)+`, `+grantedNames(forMachine)+`
+		SELECT c.id, c.name, c.public, c.kind, c.logo_id, c.dark_logo_id, k.for_users, k.for_machine, `+grantedNames(forUsers)+`, `+grantedNames(forMachine)+`
 		FROM api_clients k JOIN clients c ON c.id = k.client_id WHERE k.api_id = $1 AND c.deleted_at IS NULL
 		ORDER BY c.name_key NULLS LAST, c.id NULLS LAST LIMIT $2`, apiID, maxAPIClients)
 	for i := range all {

@@ -213,3 +213,19 @@ func (p *Provider) Audience(ctx context.Context, by audit.Actor, groupIDs []stri
 	})
 	return a, err
 }
+
+// SetClientGroups lets the members of some groups use a client, and nobody else. Naming a
+// group restricts a client that was open; naming none leaves open what is, and a restricted
+// client is for nobody then.
+func (p *Provider) SetClientGroups(ctx context.Context, by audit.Actor, id string, groups []string) (Client, error) {
+	if err := by.MustAdmin(); err != nil {
+		return Client{}, err
+	}
+	c, err := p.Client(ctx, by, id)
+	if err != nil {
+		return Client{}, err
+	}
+	edit := c.Edit()
+	edit.GroupRestricted, edit.AllowedGroups = edit.GroupRestricted || len(groups) > 0, groups
+	return p.ReviseClient(ctx, by, id, c.Edit().Seen(), edit)
+}

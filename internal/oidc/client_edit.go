@@ -196,38 +196,56 @@ func (p *Provider) AddClient(ctx context.Context, by audit.Actor, edit ClientEdi
 	if err := by.MustAdmin(); err != nil {
 		return Client{}, "", err
 	}
-	if edit.ID == "" {
-		edit.ID = NewClientID()
-	} else if !clientIDs.MatchString(edit.ID) {
-		return Client{}, "", ErrClientID
-	}
-	edit, err := p.checkEdit(edit)
+	plain := ""
+	c, err := p.addClient(ctx, by, edit, func(tx *db.Tx, c *Client) {
+		if plain = ""; !c.Public {
+			s, text := randomSecret(by, c.ID)
+			s.CreatedAt, plain = tx.Now(), text
+			insertSecret(tx, &s)
+		}
+	})
 	if err != nil {
 		return Client{}, "", err
 	}
+	return c, plain, nil
+}
+
+// AddClientAlone is AddClient without a secret: programs ask for one by itself.
+func (p *Provider) AddClientAlone(ctx context.Context, by audit.Actor, edit ClientEdit) (Client, error) {
+	if err := by.MustAdmin(); err != nil {
+		return Client{}, err
+	}
+	return p.addClient(ctx, by, edit, func(*db.Tx, *Client) {})
+}
+
+func (p *Provider) addClient(ctx context.Context, by audit.Actor, edit ClientEdit, then func(*db.Tx, *Client)) (Client, error) {
+	if edit.ID == "" {
+		edit.ID = NewClientID()
+	} else if !clientIDs.MatchString(edit.ID) {
+		return Client{}, ErrClientID
+	}
+	edit, err := p.checkEdit(edit)
+	if err != nil {
+		return Client{}, err
+	}
 	c := Client{ClientEdit: edit, Kind: KindStandard, CreatedBy: by.UserID}
-	plain := ""
 	err = p.db.Write(ctx, func(tx *db.Tx) error {
 		if err := checkGroups(tx, edit.AllowedGroups); err != nil {
 			return err
 		}
 		c.CreatedAt, c.UpdatedAt = tx.Now(), tx.Now()
 		insertClient(tx, &c)
-		if plain = ""; !c.Public {
-			s, text := randomSecret(by, c.ID)
-			s.CreatedAt, plain = tx.Now(), text
-			insertSecret(tx, &s)
-		}
+		then(tx, &c)
 		audit.Record(tx, by, audit.Event{Name: audit.ClientCreated, Object: c.named(), Client: c.ID, After: c.record()})
 		return nil
 	})
 	if conflict, ok := errors.AsType[*db.Conflict](err); ok && conflict.Column == "clients.id" {
-		return Client{}, "", ErrClientIDTaken
+		return Client{}, ErrClientIDTaken
 	}
 	if err != nil {
-		return Client{}, "", err
+		return Client{}, err
 	}
-	return c, plain, nil
+	return c, nil
 }
 
 // EditClient sets everything about a client that an administrator may set.

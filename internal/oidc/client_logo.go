@@ -36,7 +36,7 @@ const (
 )
 
 // ErrLogoDownload is about an address at which there is no picture to be had.
-var ErrLogoDownload = fault.New(fault.Invalid, "logo_download_failed")
+var ErrLogoDownload = fault.New(fault.Unprocessable, "logo_download_failed")
 
 // forStrangers is what becomes of a picture that a client says is its own.
 var forStrangers = images.Want{Width: images.ForLogo.Width, Height: images.ForLogo.Height}

@@ -32,6 +32,9 @@ type App struct {
 	Description string
 	LaunchURL   string // "" when nobody said where it starts
 	Logo        Logo
+	// Kind is how it came here, ReauthRequired that each sign-in needs the passkey.
+	Kind           string
+	ReauthRequired bool
 	// LastUsedAt is when they last came with this account, to the hour.
 	LastUsedAt time.Time
 	// Allowed says that there is something to take back: a consent or a living grant.
@@ -89,16 +92,13 @@ func (p *Provider) Apps(ctx context.Context, by audit.Actor, filter AppFilter) (
 			page.Next = cursorOf(&rows[MaxApps-1].Client)
 		}
 		for i := range rows {
-			r := &rows[i]
-			r.setLists("", r.groups)
-			_, err := v.mayUse(tx, &r.Client)
-			if f := (*fault.Error)(nil); errors.As(err, &f) && (f.Kind == fault.Forbidden || f.Kind == fault.NotFound) {
-				continue // the statement was too generous; the gate is not
-			}
+			app, open, err := v.app(tx, &rows[i])
 			if err != nil {
 				return err
 			}
-			page.Apps = append(page.Apps, App{ID: r.ID, Name: r.Name, Description: r.Description, LaunchURL: r.LaunchURL, Logo: r.Logo, LastUsedAt: r.used, Allowed: r.allowed})
+			if open {
+				page.Apps = append(page.Apps, app)
+			}
 		}
 		if page.Total = len(page.Apps); page.Next != "" || filter.After != "" {
 			page.Total, err = q.count(tx)
@@ -106,6 +106,18 @@ func (p *Provider) Apps(ctx context.Context, by audit.Actor, filter AppFilter) (
 		return err
 	})
 	return page, err
+}
+
+// app is r as it is shown to v, and whether v may use it: the statement was perhaps too
+// generous, the gate is not.
+func (v *visitor) app(tx *db.Tx, r *appRow) (App, bool, error) {
+	r.setLists("", r.groups)
+	_, err := v.mayUse(tx, &r.Client)
+	if f := (*fault.Error)(nil); errors.As(err, &f) && (f.Kind == fault.Forbidden || f.Kind == fault.NotFound) {
+		return App{}, false, nil
+	}
+	return App{ID: r.ID, Name: r.Name, Description: r.Description, LaunchURL: r.LaunchURL, Kind: r.Kind, ReauthRequired: r.ReauthRequired,
+		Logo: r.Logo, LastUsedAt: r.used, Allowed: r.allowed}, err == nil, err
 }
 
 // An appQuery finds clients that a user may perhaps use. It leaves out what the gate would
@@ -185,14 +197,32 @@ func (q *appQuery) rows(tx *db.Tx) ([]appRow, error) {
 	}
 	args = append(args, q.now.UnixMicro())
 	return db.All(tx, (*appRow).fields, `
-		SELECT `+clientColumns+`, `+clientGroups+`,
+		SELECT `+q.columns(n+1)+`
+		FROM clients WHERE id IN (SELECT id FROM clients`+where+order+` LIMIT `+strconv.Itoa(MaxApps+1)+`)`+order, args...)
+}
+
+// columns are what appRow reads; now is the number of the argument with the time.
+func (q *appQuery) columns(now int) string {
+	return clientColumns + `, ` + clientGroups + `,
 			(SELECT max(used) FROM (
 				SELECT k.last_used_at AS used FROM consents k WHERE k.user_id = $1 AND k.client_id = clients.id
 				UNION ALL
-				SELECT COALESCE(g.last_used_at, g.created_at) FROM grants g WHERE g.user_id = $1 AND g.client_id = clients.id) AS uses),
+				SELECT COALESCE(g.last_used_at, g.created_at) FROM grants g WHERE g.user_id = $1 AND g.client_id = clients.id) AS uses) AS last_came,
 			EXISTS (SELECT 1 FROM consents k WHERE k.user_id = $1 AND k.client_id = clients.id)
-				OR EXISTS (SELECT 1 FROM grants g WHERE g.user_id = $1 AND g.client_id = clients.id AND g.revoked_at IS NULL AND g.expires_at > $`+strconv.Itoa(n+1)+`)
-		FROM clients WHERE id IN (SELECT id FROM clients`+where+order+` LIMIT `+strconv.Itoa(MaxApps+1)+`)`+order, args...)
+				OR EXISTS (SELECT 1 FROM grants g WHERE g.user_id = $1 AND g.client_id = clients.id AND g.revoked_at IS NULL AND g.expires_at > $` + strconv.Itoa(now) + `)`
+}
+
+// numbered reads the rows of a page by its number.
+func (q *appQuery) numbered(tx *db.Tx, asked directory.Query) ([]appRow, error) {
+	page := query{}
+	where := q.where(&page.args)
+	page.args = append(page.args, q.now.UnixMicro())
+	page.WriteString(`SELECT ` + q.columns(len(page.args)) + ` FROM clients` + where)
+	if asked.Sort == "" {
+		asked.Sort = "name"
+	}
+	page.part(asked, map[string]string{"name": `name_key`, "createdAt": `created_at`, "lastUsedAt": `last_came`})
+	return db.All(tx, (*appRow).fields, page.String(), page.args...)
 }
 
 func (q *appQuery) count(tx *db.Tx) (n int, err error) {

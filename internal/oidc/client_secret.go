@@ -92,6 +92,24 @@ func (p *Provider) typedSecret(by audit.Actor, clientID, text string) (Secret, e
 
 // AddSecret gives a client another secret. The text is returned here and never again.
 func (p *Provider) AddSecret(ctx context.Context, by audit.Actor, clientID string, edit SecretEdit) (Secret, string, error) {
+	return p.addSecret(ctx, by, clientID, edit, func(*db.Tx, *Client) error { return nil })
+}
+
+// ReplaceSecrets gives a client one secret instead of all that it had, which stop working at
+// once: what programs mean that know of one secret alone.
+func (p *Provider) ReplaceSecrets(ctx context.Context, by audit.Actor, clientID string, edit SecretEdit) (Secret, string, error) {
+	return p.addSecret(ctx, by, clientID, edit, func(tx *db.Tx, c *Client) error {
+		old, err := secretsOf(tx, c.ID)
+		for i := range old {
+			tx.Do(`DELETE FROM client_secrets WHERE id = $1`, old[i].ID)
+			audit.Record(tx, by, audit.Event{Name: audit.ClientSecretRemoved, Object: c.object(), Client: c.ID, Before: old[i].shown()})
+		}
+		return err
+	})
+}
+
+// addSecret is AddSecret after what before does in the transaction.
+func (p *Provider) addSecret(ctx context.Context, by audit.Actor, clientID string, edit SecretEdit, before func(*db.Tx, *Client) error) (Secret, string, error) {
 	if err := by.MustAdmin(); err != nil {
 		return Secret{}, "", err
 	}
@@ -113,6 +131,9 @@ func (p *Provider) AddSecret(ctx context.Context, by audit.Actor, clientID strin
 		}
 		if !edit.ExpiresAt.IsZero() && !edit.ExpiresAt.After(tx.Now()) {
 			return ErrSecretExpiry
+		}
+		if err := before(tx, c); err != nil {
+			return err
 		}
 		var count int
 		if err := tx.One([]any{&count}, `SELECT count(*) FROM client_secrets WHERE client_id = $1`, clientID); err != nil {
@@ -162,11 +183,15 @@ func (p *Provider) Secrets(ctx context.Context, by audit.Actor, clientID string)
 	}
 	var all []Secret
 	err := p.db.Read(ctx, func(tx *db.Tx) (err error) {
-		all, err = db.All(tx, (*Secret).fields, `SELECT `+secretColumns+` FROM client_secrets WHERE client_id = $1
-			ORDER BY created_at DESC NULLS LAST, id LIMIT $2`, clientID, maxSecrets)
+		all, err = secretsOf(tx, clientID)
 		return err
 	})
 	return all, err
+}
+
+func secretsOf(tx *db.Tx, clientID string) ([]Secret, error) {
+	return db.All(tx, (*Secret).fields, `SELECT `+secretColumns+` FROM client_secrets WHERE client_id = $1
+		ORDER BY created_at DESC NULLS LAST, id LIMIT $2`, clientID, maxSecrets)
 }
 
 func insertSecret(tx *db.Tx, s *Secret) {

@@ -76,10 +76,14 @@ func remember(tx *db.Tx, userID, clientID string, old *consent, allowed allowanc
 
 // An Allowed is an application that may use somebody's account now.
 type Allowed struct {
-	ClientID string
-	Name     string
+	ClientID    string
+	Name        string
+	Description string
 	// LaunchURL is where the application starts; "" when it is not known.
 	LaunchURL string
+	// Kind is how it came here, ReauthRequired that each sign-in needs the passkey.
+	Kind           string
+	ReauthRequired bool
 	// Logo says which logos it has here.
 	Logo Logo
 	// Scopes are what it may have: of the consent, or of its grants where the
@@ -97,7 +101,7 @@ type Allowed struct {
 }
 
 func (a *Allowed) fields() []any {
-	return []any{&a.ClientID, &a.Name, &a.LaunchURL, db.Text(&a.Logo.Light), db.Text(&a.Logo.Dark), &a.lists, &a.targets, &a.Asked, db.Time(&a.AllowedAt), db.Time(&a.LastUsedAt)}
+	return []any{&a.ClientID, &a.Name, &a.Description, &a.LaunchURL, &a.Kind, &a.ReauthRequired, db.Text(&a.Logo.Light), db.Text(&a.Logo.Dark), &a.lists, &a.targets, &a.Asked, db.Time(&a.AllowedAt), db.Time(&a.LastUsedAt)}
 }
 
 // readScopes makes one list of scopes of all.
@@ -139,15 +143,15 @@ const maxAllowed = 500
 // to a client that asks for none. What the gate would say now is no matter here: what
 // was allowed comes back with the group, so the person may take it away meanwhile.
 const allowedNow = `
-	SELECT c.id, c.name, c.launch_url, c.logo_id, c.dark_logo_id, k.scopes, k.resources, TRUE AS asked, k.created_at AS since, k.last_used_at AS used, c.name_key
+	SELECT c.id, c.name, c.description, c.launch_url, c.kind, c.reauth_required, c.logo_id, c.dark_logo_id, k.scopes, k.resources, TRUE AS asked, k.created_at AS since, k.last_used_at AS used, c.name_key
 	FROM consents k JOIN clients c ON c.id = k.client_id
 	WHERE k.user_id = $1 AND c.deleted_at IS NULL
 	UNION ALL
-	SELECT c.id, c.name, c.launch_url, c.logo_id, c.dark_logo_id, string_agg(g.scopes, ' '), string_agg(g.resources, ' '), FALSE, min(g.created_at), max(g.last_used_at), c.name_key
+	SELECT c.id, c.name, c.description, c.launch_url, c.kind, c.reauth_required, c.logo_id, c.dark_logo_id, string_agg(g.scopes, ' '), string_agg(g.resources, ' '), FALSE, min(g.created_at), max(g.last_used_at), c.name_key
 	FROM grants g JOIN clients c ON c.id = g.client_id
 	WHERE g.user_id = $1 AND g.revoked_at IS NULL AND g.expires_at > $2 AND c.deleted_at IS NULL
 		AND NOT EXISTS (SELECT 1 FROM consents k WHERE k.user_id = $1 AND k.client_id = g.client_id)
-	GROUP BY c.id, c.name, c.launch_url, c.logo_id, c.dark_logo_id, c.name_key`
+	GROUP BY c.id, c.name, c.description, c.launch_url, c.kind, c.reauth_required, c.logo_id, c.dark_logo_id, c.name_key`
 
 // Allowed lists the applications that may use the account of by, by name.
 func (p *Provider) Allowed(ctx context.Context, by audit.Actor) ([]Allowed, error) {
@@ -170,7 +174,7 @@ func (p *Provider) allowed(ctx context.Context, userID string) ([]Allowed, error
 	var list []Allowed
 	err := p.db.Read(ctx, func(tx *db.Tx) (err error) {
 		list, err = db.All(tx, (*Allowed).fields, `
-			SELECT id, name, launch_url, logo_id, dark_logo_id, scopes, resources, asked, since, used FROM (`+allowedNow+`) a
+			SELECT id, name, description, launch_url, kind, reauth_required, logo_id, dark_logo_id, scopes, resources, asked, since, used FROM (`+allowedNow+`) a
 			ORDER BY name_key NULLS LAST, id LIMIT $3`, userID, tx.Now().UnixMicro(), maxAllowed)
 		if err != nil {
 			return err

@@ -8,6 +8,7 @@ import (
 	"pocketid/internal/audit"
 	"pocketid/internal/db"
 	"pocketid/internal/fault"
+	"pocketid/internal/secret"
 )
 
 // What is said about a change of the settings as a whole.
@@ -20,8 +21,9 @@ var (
 
 // A Keeper changes the settings.
 type Keeper struct {
-	db    *db.DB
-	hooks []func(tx *db.Tx, before, after Settings) error
+	db     *db.DB
+	master *secret.Master // see SealWith
+	hooks  []func(tx *db.Tx, before, after Settings) error
 }
 
 // NewKeeper makes a keeper over d.

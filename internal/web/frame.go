@@ -234,7 +234,7 @@ func meOf(u directory.User) *Me {
 func (x *Web) problem(r *http.Request, err error) *Problem {
 	f := fault.Of(err)
 	switch f.Kind {
-	case fault.Invalid, fault.Conflict, fault.TooLarge, fault.Unsupported, fault.TooMany, fault.Precondition:
+	case fault.Invalid, fault.Conflict, fault.TooLarge, fault.Unsupported, fault.TooMany, fault.Precondition, fault.Unprocessable:
 	default:
 		return nil
 	}

@@ -5,7 +5,6 @@ import (
 	"net/url"
 	"slices"
 	"strconv"
-	"strings"
 	"time"
 
 	"pocketid/internal/audit"
@@ -111,47 +110,12 @@ func countOf(words *i18n.Locale, n int) string {
 }
 
 func checkLineOf(words *i18n.Locale, c *overview.Check) checkLine {
-	params := make([]any, len(c.Params))
-	for i, v := range c.Params {
-		switch v := v.(type) {
-		case overview.Bytes:
-			params[i] = sizeOf(words, int64(v))
-		case time.Time:
-			params[i] = words.Date(v)
-			if i > 0 && params[i-1] == "next" {
-				params[i] = words.DateTime(v)
-			}
-		case []string:
-			params[i] = strings.Join(v, words.T("frame.comma"))
-		default:
-			params[i] = v
-		}
-	}
-	key := "check." + c.Name + "." + c.Finding
-	if c.Finding == "unknown" {
-		key, params = "check.unknown", []any{"what", words.T("check." + c.Name)}
-	}
-	l := checkLine{State: string(c.State), Icon: checkIcons[c.Name], Title: words.T(key+".title", params...), Text: words.T(key, params...)}
-	if c.State != overview.OK {
-		l.Cure = words.T(key+".cure", params...)
-	}
+	said := c.Say(words)
+	l := checkLine{State: string(c.State), Icon: checkIcons[c.Name], Title: said.Title, Text: said.Text, Cure: said.Cure}
 	if c.Name == "jobs" && c.State != overview.OK {
 		l.Page = jobsPath
 	}
 	return l
-}
-
-// sizeOf is a number of bytes as people say it.
-func sizeOf(words *i18n.Locale, n int64) string {
-	units := []string{"kB", "MB", "GB", "TB"}
-	v := float64(n) / 1000
-	for len(units) > 1 && v >= 999.5 {
-		v, units = v/1000, units[1:]
-	}
-	if v < 9.95 && units[0] != "kB" {
-		return strconv.FormatFloat(v, 'f', 1, 64) + " " + units[0]
-	}
-	return words.Number(int64(v+0.5)) + " " + units[0]
 }
 
 // A chart is the sign-ins of some days: bars for those who see it and a table for

@@ -28,7 +28,9 @@ var ways = map[string]string{
 
 	"DeviceAuthorize": "nobody is there yet: the person comes with the code that it makes",
 
-	"Apps": "asks",
+	"Apps": "asks", "QueryApps": "asks",
+	"ShownClient": "the page on which people sign in to an application says so too",
+	"WhenClient":  "it makes a change wait for a condition, and tells nothing", "WhenAPI": "it makes a change wait for a condition, and tells nothing",
 
 	"Allowed":        "it tells people alone what they allowed themselves, so that they can take it back",
 	"RevokeConsent":  "who may take nothing may still take back",

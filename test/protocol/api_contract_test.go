@@ -20,6 +20,8 @@ import (
 // contractTables are the contracts of all nouns, each in a file of its own.
 var contractTables = []func(*world) []contract{
 	systemContracts, keyContracts, userContracts, groupContracts, peopleContracts, whereContracts,
+	systemContracts, keyContracts, userContracts, groupContracts,
+	clientContracts, accessContracts, houseContracts,
 }
 
 // A contract is what an address of the API promises to programs. It is written down here

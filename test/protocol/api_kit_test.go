@@ -6,6 +6,7 @@ import (
 	"mime/multipart"
 	"net/http"
 	"slices"
+	"strings"
 	"testing"
 	"time"
 
@@ -106,4 +107,11 @@ func membersOf(t *testing.T, name string, v any) (names []string) {
 	}
 	slices.Sort(names)
 	return names
+}
+
+// inOrder are names in order.
+func inOrder(names string) string {
+	list := strings.Fields(names)
+	slices.Sort(list)
+	return strings.Join(list, " ")
 }

@@ -30,6 +30,10 @@ var asksNot = map[string]string{
 	"GET /api/application-images/{name}":      "a picture of the house, and nothing about a person",
 	"GET /api/users/{id}/profile-picture.png": "the claim picture names it, and who fetches it says not who asks; an id cannot be guessed, and the picture is all that it tells",
 
+	"GET /api/oidc/clients/{id}/meta":    "what the page says on which people sign in to the application, and nothing about a person",
+	"GET /api/application-configuration": "settings of the house that pages show, and nothing about a person",
+	"GET /api/version/latest":            "it is the same for everybody",
+
 	"POST /api/oidc/par":                 "nobody is there yet: the person comes with the request that it keeps",
 	"POST /api/oidc/revoke":              "taking away is refused to nobody",
 	"POST /api/oidc/register":            "a client tells of itself, and hears that",

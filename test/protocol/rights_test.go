@@ -31,6 +31,7 @@ var ownVerbs = map[string]string{
 	"Directory.SetPicture":        "their picture; of others, see TestPictureOfAPerson", "Directory.RemovePicture": "the same",
 	"SignIn.Keys": "their API keys", "SignIn.OwnKey": "the same", "SignIn.RevokeKey": "the same; of others, see TestContractsOfTheAPI",
 	"OIDC.Apps":          "the applications that they may open",
+	"OIDC.QueryApps":     "the same",
 	"OIDC.Allowed":       "the applications that they allowed",
 	"OIDC.RevokeConsent": "the same",
 	"Audit.Mine":         "what is written down about them",
