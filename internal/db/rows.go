@@ -247,7 +247,7 @@ func (tx *Tx) Insert(t Table, values []any) error {
 		panic("db: rows are inserted whole, and not too many")
 	}
 	var b strings.Builder
-	b.WriteString("INSERT INTO " + t.Name + " (" + t.names() + ") VALUES ")
+	fmt.Fprintf(&b, "INSERT INTO %s (%s) VALUES ", t.Name, t.names())
 	for i := 0; i < len(values); i += n {
 		if i > 0 {
 			b.WriteString(", ")
