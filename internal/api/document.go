@@ -166,7 +166,7 @@ func (s *schemas) operation(o *Operation) object {
 		}}}}
 	}
 	answers := object{strconv.Itoa(o.status()): s.answer(o)}
-	if o.tagged() {
+	if o.tagged() || o.Media != "" {
 		answers["304"] = object{"description": "It is as If-None-Match says."}
 	}
 	for _, status := range o.faults() {

@@ -163,16 +163,17 @@ func (a *App) serving(ctx context.Context) error {
 		return fmt.Errorf("signing keys: %w", err)
 	}
 	var err error
+	a.API = api.New(api.Config{Directory: a.Directory, SignIn: a.SignIn, OIDC: a.OIDC, Audit: a.Audit, Settings: settings.Reader(a.DB), Keeper: a.Settings,
+		Overview: a.Overview, Version: a.config.Version})
 	a.Web, err = web.New(web.Config{
-		Directory: a.Directory, SignIn: a.SignIn, OIDC: a.OIDC, Audit: a.Audit,
+		Operations: a.API.Reference,
+		Directory:  a.Directory, SignIn: a.SignIn, OIDC: a.OIDC, Audit: a.Audit,
 		Settings: settings.Reader(a.DB), Keeper: a.Settings, Overview: a.Overview, PublicURL: a.config.PublicURL, Version: a.config.Version,
 		Environment: a.config.fixed(),
 	})
 	if err != nil {
 		return fmt.Errorf("pages: %w", err)
 	}
-	a.API = api.New(api.Config{Directory: a.Directory, SignIn: a.SignIn, OIDC: a.OIDC, Audit: a.Audit, Settings: settings.Reader(a.DB), Keeper: a.Settings,
-		Overview: a.Overview, Version: a.config.Version})
 	server, err := edge.New(edge.Config{
 		PublicURL:     a.config.PublicURL,
 		TrustProxy:    a.config.TrustProxy,

@@ -73,6 +73,7 @@ var pages = map[string]kind{
 	"wrong-host":     {"pocket", wrongHostPage{}},
 	"passkey-add":    {"pocket", passkeyAddPage{}},
 
+	"reference":           {"house", referencePage{}},
 	"registration":        {"house", registrationPage{}},
 	"registration-token":  {"house", registrationTokenPage{}},
 	"registration-revoke": {"house", registrationRevokePage{}},

@@ -17,7 +17,9 @@ import (
 	"net/url"
 	"slices"
 	"strings"
+	"sync"
 
+	"pocketid/internal/api"
 	"pocketid/internal/audit"
 	"pocketid/internal/directory"
 	"pocketid/internal/edge"
@@ -43,6 +45,8 @@ type Config struct {
 	PublicURL *url.URL
 	// Version is that of the program.
 	Version string
+	// Operations are what programs can do.
+	Operations func() []api.Section
 	// Environment is what the environment says, for administrators to see.
 	Environment []Fixed
 }
@@ -67,6 +71,7 @@ type Web struct {
 	version   string
 
 	environment []Fixed
+	operations  func() []api.Section
 	assets      *edge.Assets
 	sets        sets
 }
@@ -78,7 +83,7 @@ func New(c Config) (*Web, error) {
 		return nil, errors.New("web: the configuration lacks a part")
 	}
 	x := &Web{directory: c.Directory, signin: c.SignIn, oidc: c.OIDC, audit: c.Audit, settings: c.Settings, keeper: c.Keeper, overview: c.Overview, public: c.PublicURL, version: c.Version,
-		environment: c.Environment}
+		environment: c.Environment, operations: sync.OnceValue(c.Operations)}
 	tree, err := assetTree()
 	if err != nil {
 		return nil, err
@@ -104,6 +109,7 @@ func (x *Web) Routes() []edge.Route {
 		x.consentRoutes(),
 		x.pictureRoutes(),
 		x.deviceRoutes(),
+		x.referenceRoutes(),
 		x.logoutRoutes(),
 		x.accountRoutes(),
 		ofClients(x.allowedRoutes()),

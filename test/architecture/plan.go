@@ -51,7 +51,7 @@ var House = Plan{
 		"oidc":      "audit db directory edge fault i18n images jobs jose outbound secret settings signin",
 		"overview":  "audit db directory edge i18n jobs oidc signin",
 		"moving":    "audit db directory fault images jose oidc outbound secret settings signin",
-		"web":       "audit directory edge fault i18n images jobs oidc overview settings signin",
+		"web":       "api audit directory edge fault i18n images jobs oidc overview settings signin",
 		"api":       "audit directory edge fault i18n images jobs oidc overview settings signin",
 		"app":       "api audit db directory edge fault i18n images jobs jose moving oidc outbound overview secret settings signin web",
 

@@ -27,6 +27,7 @@ var asksNot = map[string]string{
 
 	"GET /api/oidc/clients/{id}/logo":         "a picture of the application, and nothing about a person",
 	"GET /api/oidc/clients/{id}/background":   "a picture of the application, and nothing about a person",
+	"GET /api/openapi.json":                   "what any house can do, and nothing about a person",
 	"GET /api/application-images/{name}":      "a picture of the house, and nothing about a person",
 	"GET /api/users/{id}/profile-picture.png": "the claim picture names it, and who fetches it says not who asks; an id cannot be guessed, and the picture is all that it tells",
 
@@ -46,7 +47,7 @@ var asksNot = map[string]string{
 // forPrograms says whether an address is of the REST API, where people and their keys hear
 // of themselves, and clients have neither.
 func forPrograms(r route) bool {
-	return strings.HasPrefix(r.path, "/api/") && (r.access == "signed in" || r.access == "admin")
+	return strings.HasPrefix(r.path, "/api/") && r.surface == "problem" && (r.access == "signed in" || r.access == "admin")
 }
 
 // A walker goes to every address with everything that a client, a person and a thief of
