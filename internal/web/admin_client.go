@@ -20,7 +20,7 @@ type clientPage struct {
 	Address string // of this page
 	Form    clientForm
 	// Logos are the pictures for light and for dark ground, to be chosen.
-	Logos     [3]pictureField
+	Logos [3]pictureField
 	// Accents are our colours; Picked is the name of the one that is chosen, "own" where it
 	// is another, and asEverywhere where it is that of the instance. House is what the pages
 	// show where the client has no pictures of its own.

@@ -19,6 +19,8 @@ type errorPage struct {
 	// Launch leads back to the application that the person came from.
 	Launch, Client string
 	SignedIn       bool
+	// Anybody says that it is not known who asks: no page has this address.
+	Anybody bool
 	// Back is the page of the form that this answers; "" is that it answers none.
 	Back string
 	// SignIn leads back there by way of signing in: the session has ended, and nothing was saved.
@@ -64,6 +66,7 @@ func (x *Web) RenderError(w http.ResponseWriter, r *http.Request, f *fault.Error
 	if p.SignIn != "" || p.Back != "" {
 		p.Modules = []string{"kept.js"}
 	}
+	p.Anybody = f.Code == edge.ErrNotFound.Code
 	if f.Kind == fault.NotFound && p.SignedIn {
 		p.List, p.ListName = listOf(words, r.URL.Path, edge.Who(r.Context()).Admin)
 	}

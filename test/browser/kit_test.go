@@ -540,6 +540,15 @@ func (p *person) scheme(name string) {
 	}))
 }
 
+// forced draws the page in the few colours that somebody has chosen for everything.
+func (p *person) forced() {
+	p.t.Helper()
+	p.do(chromedp.Func(func(ctx context.Context, _ *chromedp.Target) error {
+		_, err := chromedp.Call(ctx, emulation.SetEmulatedMedia, emulation.SetEmulatedMediaParams{Features: []*emulation.MediaFeature{{Name: "forced-colors", Value: "active"}, {Name: "prefers-color-scheme", Value: "dark"}, {Name: "prefers-reduced-motion", Value: "reduce"}}})
+		return err
+	}))
+}
+
 // shot keeps a picture of the page when SHOTS names a directory.
 func (p *person) shot(name string) {
 	dir := os.Getenv("SHOTS")

@@ -89,10 +89,9 @@ func (s *server) states(made town, device string) []state {
 		{Name: "no-api", Path: admin + "/apis/none"},
 		{Name: "no-key", Path: "/settings/account/api-keys/none/revoke"},
 		{Name: "no-callback", Path: asks(made.Consents, 3)},
-		{Name: "not-for-you", Path: asks(made.Closed, 3)},
 		{Name: "device", Path: "/device"},
 		{Name: "no-consent", Path: "/consent"},
-		{Name: "no-link", Path: "/lc/ABCDEF", Click: "button.primary", Then: "main", Guest: true},
+		{Name: "no-link", Path: "/lc/ABCDEF", Click: "button.primary", Then: ".note.bad", Guest: true},
 		{Name: "users-none", Path: usersPath + "?q=nobody-like-this"},
 		{Name: "groups-none", Path: admin + "/user-groups?q=nothing-like-this"},
 		{Name: "clients-none", Path: clientsPath + "?q=nothing-like-this"},
@@ -233,9 +232,11 @@ func TestEveryPage(t *testing.T) { // threats 29
 			}
 			who := at.by(both)
 			who.axe(at.Name)
-			if over := who.value(`String(document.documentElement.scrollWidth - innerWidth)`); over != "0" && !strings.HasPrefix(over, "-") {
-				t.Errorf("%s scrolls sideways by %s px", at.Name, over)
-				who.shot("sideways" + strings.ReplaceAll(at.Name, "/", "-"))
+			for _, dir := range []string{"ltr", "rtl"} {
+				if over := who.value(`(document.documentElement.dir = "` + dir + `", String(document.documentElement.scrollWidth - innerWidth))`); over != "0" && !strings.HasPrefix(over, "-") {
+					t.Errorf("%s scrolls sideways by %s px, %s", at.Name, over, dir)
+					who.shot("sideways-" + dir + strings.ReplaceAll(at.Name, "/", "-"))
+				}
 			}
 		}
 		p.quiet()
@@ -306,20 +307,30 @@ func pictures(both [2]*person, dir string, stops []state) {
 		}
 		for _, at := range stops {
 			p := at.by(both)
-			for _, width := range []int64{1280, 390} {
+			take := func(width int64, guise string) {
+				b, err := chromedp.Run(p.ctx, chromedp.FullScreenshot(100))
+				if err != nil {
+					p.fail("%s: %v", at.Name, err)
+				}
+				name := fmt.Sprintf("%s-%s-%d-%s.png", strings.Trim(regexp.MustCompile(`[^a-z]+`).ReplaceAllString(at.Name, "-"), "-"), language, width, guise)
+				if err := os.WriteFile(filepath.Join(dir, name), b, 0o644); err != nil {
+					t.Fatal(err)
+				}
+				rows[at.Name] += fmt.Sprintf("<figure><a href=%q><img src=%q loading=lazy alt=%q></a><figcaption>%s, %d, %s</figcaption></figure>\n", name, name, name, language, width, guise)
+			}
+			for _, width := range []int64{390, 1280} {
 				p.size(width, 900)
 				for _, scheme := range []string{"light", "dark"} {
 					p.scheme(scheme)
-					b, err := chromedp.Run(p.ctx, chromedp.FullScreenshot(100))
-					if err != nil {
-						p.fail("%s: %v", at.Name, err)
-					}
-					name := fmt.Sprintf("%s-%s-%d-%s.png", strings.Trim(regexp.MustCompile(`[^a-z]+`).ReplaceAllString(at.Name, "-"), "-"), language, width, scheme)
-					if err := os.WriteFile(filepath.Join(dir, name), b, 0o644); err != nil {
-						t.Fatal(err)
-					}
-					rows[at.Name] += fmt.Sprintf("<figure><a href=%q><img src=%q loading=lazy alt=%q></a><figcaption>%s, %d, %s</figcaption></figure>\n", name, name, name, language, width, scheme)
+					take(width, scheme)
 				}
+			}
+			if language == "en" {
+				p.forced()
+				take(1280, "forced")
+				p.scheme("light")
+				p.value(`document.documentElement.dir = "rtl"`)
+				take(1280, "rtl")
 			}
 		}
 	}

@@ -58,7 +58,6 @@ const manyGroups = 60
 type town struct {
 	Consents string // a client that asks for consent
 	Branded  string // a client with a look of its own
-	Closed   string // a client for others
 	Crowded  string // somebody in manyGroups groups, with the longest name
 	Deleted  string // somebody who is deleted
 }
@@ -123,8 +122,6 @@ func (s *server) town(t *testing.T) (made town) {
 			c, _, err := a.OIDC.AddClient(ctx, by, edit)
 			must(err)
 			switch last = c.ID; i {
-			case 3:
-				made.Closed = c.ID
 			case 0:
 				made.Consents = c.ID
 			case 1:
