@@ -54,7 +54,7 @@ type state struct {
 	Click, Then string
 	// Guest is that somebody sees it who is not signed in.
 	Guest bool
-	// Pictured is that other tests look at it: here it is only pictured.
+	// Pictured is that another state or test looks at the like: here it is only pictured.
 	Pictured bool
 }
 
@@ -77,17 +77,16 @@ func (s *server) states(made town, device string) []state {
 		{Name: "device-confirm", Path: device, Then: "form .usercode, form .match, .switcher"},
 		{Name: "login-link", Path: user + "/link", Click: "form button.primary", Then: "svg.qr"},
 		{Name: "user-crowded", Path: user},
-		{Name: "user-crowded-groups", Path: user + "#groups"},
 		{Name: "user-released", Path: usersPath + "/" + made.Deleted + "/release"},
 		{Name: "users-picked", Path: usersPath + "/picked?all=1&do=join"},
 		{Name: "users-fault", Path: usersPath + "/new", Click: "footer button.primary", Then: "[aria-invalid]"},
 		{Name: "no-page", Path: "/settings/nowhere"},
-		{Name: "no-page-guest", Path: "/nowhere", Guest: true},
+		{Name: "no-page-guest", Path: "/nowhere", Guest: true, Pictured: true},
 		{Name: "no-user", Path: usersPath + "/nobody"},
-		{Name: "no-group", Path: admin + "/user-groups/none"},
-		{Name: "no-client", Path: clientsPath + "/none"},
-		{Name: "no-api", Path: admin + "/apis/none"},
-		{Name: "no-key", Path: "/settings/account/api-keys/none/revoke"},
+		{Name: "no-group", Path: admin + "/user-groups/none", Pictured: true},
+		{Name: "no-client", Path: clientsPath + "/none", Pictured: true},
+		{Name: "no-api", Path: admin + "/apis/none", Pictured: true},
+		{Name: "no-key", Path: "/settings/account/api-keys/none/revoke", Pictured: true},
 		{Name: "no-callback", Path: asks(made.Consents, 3)},
 		{Name: "device", Path: "/device"},
 		{Name: "no-consent", Path: "/consent"},
