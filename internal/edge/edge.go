@@ -323,16 +323,14 @@ func (s *Server) admit(p *response, r *http.Request, st *state, route *Route) (*
 	if n := len(r.URL.RawQuery); n > maxQuery && route.Access != Protocol {
 		return nil, errTooLarge.Because("a query of %d bytes", n)
 	}
-	if r.ContentLength > st.maxBody && route.MaxFile > 0 {
-		return nil, errFileTooLarge.With("max", megabytes(route.MaxFile)).Because("Content-Length %d", r.ContentLength)
-	}
-	if r.ContentLength > st.maxBody {
+	tooLarge := r.ContentLength > st.maxBody
+	if tooLarge && route.MaxFile == 0 {
 		return nil, errTooLarge.Because("Content-Length %d", r.ContentLength)
 	}
 	if r.Body == nil {
 		r.Body = http.NoBody // a request made by hand
 	}
-	if r.Body != http.NoBody {
+	if r.Body != http.NoBody && !tooLarge {
 		r.Body = http.MaxBytesReader(p.w, r.Body, st.maxBody)
 	}
 	if route.Access == Open {
@@ -371,6 +369,8 @@ func (s *Server) admit(p *response, r *http.Request, st *state, route *Route) (*
 		return nil, ErrNotSignedIn
 	case route.Access == Admin && !st.identity.Admin:
 		return nil, ErrForbidden
+	case tooLarge:
+		return nil, refuseFile(r, route)
 	}
 	return r, nil
 }

@@ -38,6 +38,16 @@ type Upload struct {
 	Data []byte
 }
 
+// maxDropped is how much of a form that is too large is read and dropped. A browser that is
+// cut off while it sends shows nothing of the answer.
+const maxDropped = 64 << 20
+
+// refuseFile says to somebody who is known that a form is too large, once it has been sent.
+func refuseFile(r *http.Request, route *Route) error {
+	io.CopyN(io.Discard, r.Body, maxDropped)
+	return errFileTooLarge.With("max", megabytes(route.MaxFile)).Because("Content-Length %d", r.ContentLength)
+}
+
 // File is the file in a field of the form of r, and whether one was chosen there. Form reads
 // the rest of such a form.
 func File(r *http.Request, field string) (Upload, bool, error) {

@@ -185,3 +185,36 @@ func TestServe(t *testing.T) { // threats 29
 		t.Errorf("a drawing is under %q", got)
 	}
 }
+
+// Who sends more than a form may bring hears so, and is not cut off while sending; a stranger
+// is told to sign in, and nothing of theirs is read.
+func TestFileThatIsTooLargeIsAnswered(t *testing.T) { // threats 80
+	k := newKit(t, nil, Route{Pattern: "POST /up", Access: SignedIn, Surface: Problem, MaxFile: 1 << 20,
+		Handler: func(http.ResponseWriter, *http.Request) error { t.Error("the handler was asked"); return nil }})
+	server := httptest.NewServer(k)
+	defer server.Close()
+	server.Client().Transport.(*http.Transport).ExpectContinueTimeout = time.Minute
+	body, mediaType := sent(t, "picture:a.png", strings.Repeat("x", 12<<20))
+	for as, want := range map[string]int{"ada": http.StatusRequestEntityTooLarge, "": http.StatusUnauthorized} {
+		read := strings.NewReader(body)
+		r, err := http.NewRequest("POST", server.URL+"/up", read)
+		if err != nil {
+			t.Fatal(err)
+		}
+		r.Header.Set("Content-Type", mediaType)
+		r.Header.Set("Sec-Fetch-Site", "same-origin")
+		if as != "" {
+			r.AddCookie(&http.Cookie{Name: "as", Value: as})
+		} else {
+			r.Header.Set("Expect", "100-continue")
+		}
+		res, err := server.Client().Do(r)
+		if err != nil {
+			t.Fatalf("as %q: %v", as, err)
+		}
+		res.Body.Close()
+		if res.StatusCode != want || as == "" && read.Len() != len(body) || as != "" && read.Len() > 0 {
+			t.Errorf("as %q: %d, and %d bytes were not sent", as, res.StatusCode, read.Len())
+		}
+	}
+}

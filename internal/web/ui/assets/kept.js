@@ -43,12 +43,11 @@ export function keep(form, wanted) {
   write({ at: Date.now(), me: main.dataset.me, page: pageOf(form), action, nth: alike(action).indexOf(form), wanted, fields: kept });
 }
 
-/** back brings it back, where it belongs. A page inside that answered a form needs nothing back, unless the browser went back to it. */
+/** back brings it back, where it belongs. A page inside that answers a form needs nothing back; one to which the browser went back answers none. */
 export async function back() {
   const k = read(), went = performance.getEntriesByType('navigation')[0]?.type === 'back_forward';
-  const here = k && path(k.page) === path(main.dataset.page);
-  if (!k || k.me !== main.dataset.me || !k.wanted && !(went && here)) return drop();
-  if (!here) return; // on the way there
+  if (!k || k.me !== main.dataset.me || !k.wanted && !went) return drop();
+  if (path(k.page) !== path(main.dataset.page)) return write({ ...k, wanted: true }); // on the way there
   drop();
   if (document.readyState !== 'complete') await new Promise(r => addEventListener('load', r, { once: true }));
   const form = alike(k.action)[k.nth];
