@@ -184,11 +184,10 @@ func (c *call) report(r moving.Report) error {
 // oldKey is the key that the other Pocket ID ran with, where a file is named that has it:
 // every byte of it, as there. nil is that it is the one of this house.
 func (c *call) oldKey() ([]byte, error) {
-	path := c.text("old-key-file")
-	if path == "" {
+	if !c.has("old-key-file") {
 		return nil, nil
 	}
-	return os.ReadFile(path)
+	return os.ReadFile(c.text("old-key-file"))
 }
 
 // open opens an archive. One that comes from the standard input is kept in a file for as

@@ -73,11 +73,11 @@ func (c Config) foreignMove(src *moving.Foreign, o moving.ForeignOptions, before
 		}
 		settings.SetFact(tx, settings.KeyCheck, check)
 		r := src.Report()
-		counts := map[string]int64{}
+		var rows int64
 		for _, p := range r.Parts {
-			counts[p.Name] = p.Count
+			rows += p.Count
 		}
-		audit.Record(tx, by, audit.Event{Name: audit.HouseImported, Data: map[string]any{"from": r.From, "counts": counts}})
+		audit.Record(tx, by, audit.Event{Name: audit.HouseImported, Data: map[string]any{"from": r.From, "rows": rows}})
 		return nil
 	}
 	return m

@@ -249,4 +249,7 @@ func (w *filling) entry(e *audit.Brought) {
 	case is(passkeys):
 		e.Object = audit.Object{Kind: "passkey", Name: text("passkeyName")}
 	}
+	for _, name := range []string{"clientName", "actorUserID", "actorUsername", "credentialID"} {
+		delete(e.Data, name) // the entry says it itself
+	}
 }

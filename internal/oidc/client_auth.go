@@ -37,7 +37,7 @@ type credentials struct {
 	way string
 	// assertion is nil but for wayAssertion.
 	assertion *assertion
-	// legacy is what a look at old hashes found. prove makes room for it.
+	// legacy says whether old hashes were looked at. prove makes room for it.
 	legacy *legacyTry
 }
 
@@ -176,10 +176,6 @@ func (p *Provider) authenticate(tx *db.Tx, q credentials, by audit.Actor) (*Clie
 	}
 	if chosen == nil && len(old) > 0 && q.legacy != nil && !q.legacy.done {
 		return nil, &legacyNeed{old, q}
-	}
-	if s := q.legacy.fitting(old); chosen == nil && s != nil {
-		p.renew(tx, s, string(q.secret))
-		chosen = s
 	}
 	if chosen != nil {
 		chosen.touch(tx)

@@ -22,6 +22,7 @@ var quiet = map[string]string{
 	"oidc.userOut":           "what was done to the user is recorded, and so is what clients are told",
 	"oidc.clientOut":         "what was done to the client is recorded, and so is what it is told",
 	"oidc.userPurged":        "directory records that a user was purged",
+	"oidc.lookAtLegacy":      "a secret that proved right is kept in another way, and stays the same secret",
 	"oidc.useUp":             "what a client proves itself for is recorded, if it changes anything",
 	"oidc.withKey":           "whoever calls it records what was done with the key",
 	"oidc.admitRegistration": "it counts who asks to register",

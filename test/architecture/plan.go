@@ -56,7 +56,7 @@ var House = Plan{
 		"app":       "api audit db directory edge fault i18n images jobs jose moving oidc outbound overview secret settings signin web",
 
 		"dbtest":  "db secret",
-		"apptest": "app audit db dbtest directory i18n jose oidc outbound secret",
+		"apptest": "app audit db dbtest directory i18n jose oidc outbound secret signin",
 
 		"cmd/pocket-id":          "api app audit db directory edge fault i18n jose moving oidc overview settings signin",
 		"examples/device":        "",
@@ -66,7 +66,7 @@ var House = Plan{
 		"test/bench":             "app audit db directory jose oidc secret",
 		"test/browser":           "app apptest audit dbtest directory oidc",
 		"test/kill":              "app apptest audit dbtest directory oidc secret",
-		"test/protocol":          "app apptest audit dbtest directory edge fault images jose oidc settings signin",
+		"test/protocol":          "app apptest audit dbtest directory edge fault images jose moving oidc settings signin",
 		"test/tally":             "",
 	},
 	Tests: map[string]string{
@@ -103,7 +103,7 @@ var House = Plan{
 		"github.com/jba/templatecheck":             {Tests: "web", Why: "types of templates"},
 		"archive/zip":                              {Packages: "moving", Tests: "*", Why: "archives come from elsewhere, and moving reads them within limits"},
 		"crypto/rand":                              {Packages: "apptest dbtest jose secret examples/relying-party test/bench", Tests: "*", Why: "tokens come from secret"},
-		"database/sql":                             {Packages: "dbtest", Tests: "db test/browser test/kill", Why: "transactions come from db"},
+		"database/sql":                             {Packages: "dbtest", Tests: "db test/browser test/kill test/protocol", Why: "transactions come from db"},
 		"html/template":                            {Packages: "oidc web examples/relying-party", Tests: "web", Why: "pages are made in web, the form of form_post in oidc"},
 		"log":                                      {Packages: "examples/relying-party", Why: "the log is slog"},
 		"log/slog":                                 {Packages: "app cmd/pocket-id db edge jobs jose secret", Tests: "*", Why: "the domain does not log"},
