@@ -20,7 +20,6 @@ import (
 // contractTables are the contracts of all nouns, each in a file of its own.
 var contractTables = []func(*world) []contract{
 	systemContracts, keyContracts, userContracts, groupContracts, peopleContracts, whereContracts,
-	systemContracts, keyContracts, userContracts, groupContracts,
 	clientContracts, accessContracts, houseContracts,
 }
 

@@ -131,7 +131,7 @@ func whereContracts(w *world) []contract {
 	for _, scopes := range [][]string{nil, {"account:write"}, {"account:read"}} {
 		w.key(scopes...) // as long as there is a session
 	}
-	ada, prove, back := "/api/users/"+w.ada.ID, proved(w), func(p *apptest.Person) { p.SignIn() }
+	ada, prove, back := "/api/users/"+w.ada.ID, proved(w), func(p *apptest.Person) { p.SignIn(); w.ada.SignIn() }
 	empty := always[any](map[string]any{})
 	list, err := w.h.App.SignIn.PasskeysOf(w.t.Context(), audit.System("cli"), w.admin.ID)
 	if err != nil {
