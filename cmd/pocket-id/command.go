@@ -47,10 +47,11 @@ type chapter struct {
 // chapters are all commands; each command is in a file of its own, or of its first word.
 var chapters = book{
 	{"", "the server", []command{serveCommand, healthcheckCommand, doctorCommand, versionCommand, completionCommand, helpCommand}},
-	{"", "ways in and keys", []command{setupLinkCommand, loginLinkCommand, keyRotateCommand}},
+	{"", "ways in and keys", []command{setupLinkCommand, loginLinkCommand, keyRotateCommand, encryptionKeyCommand}},
 	{"", "backups and moving", movingCommands},
 	{"user", "people", userCommands},
 	{"group", "groups", groupCommands},
+	{"client", "applications", clientCommands},
 	{"api-key", "API keys", apiKeyCommands},
 	{"config", "settings and variables", configCommands},
 }

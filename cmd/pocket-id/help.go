@@ -9,7 +9,7 @@ import (
 
 var helpCommand = command{
 	name: "help", args: "[<command>]...", about: "print this, or what there is to know of a command",
-	examples: []string{"help user create", "user create --help"},
+	examples: []string{"help", "help user create"},
 	run:      func(_ context.Context, c *call) error { return c.help(c.args) },
 }
 

@@ -143,6 +143,21 @@ func span(typed string) (time.Duration, error) {
 	return d, err
 }
 
+// howLong is a span as it is typed.
+func howLong(d time.Duration) string {
+	if day := 24 * time.Hour; d >= day && d%day == 0 {
+		return strconv.Itoa(int(d/day)) + "d"
+	}
+	s := d.String()
+	if strings.HasSuffix(s, "m0s") {
+		s = strings.TrimSuffix(s, "0s")
+	}
+	if strings.HasSuffix(s, "h0m") {
+		s = strings.TrimSuffix(s, "0m")
+	}
+	return s
+}
+
 // yesNo is a truth in a table.
 func yesNo(b bool) string {
 	if b {

@@ -109,13 +109,14 @@ func (cmd *command) explain(err error) string {
 	if !ok || f.Field == "" {
 		return text
 	}
-	field := strings.ReplaceAll(f.Field, "_", "-")
-	for _, name := range []string{field, strings.TrimSuffix(field, "s")} {
+	own, _, _ := strings.Cut(f.Field, "[") // of a list, one of its entries
+	field := strings.ReplaceAll(own, "_", "-")
+	for _, name := range []string{field, strings.TrimSuffix(field, "s"), field + "-file"} {
 		if cmd != nil && slices.ContainsFunc(cmd.flags, func(o option) bool { return o.name == name }) {
 			return "--" + name + ": " + text
 		}
 	}
-	return strings.ReplaceAll(f.Field, "_", " ") + ": " + text
+	return strings.ReplaceAll(own, "_", " ") + ": " + text
 }
 
 // usageError says what is wrong with the arguments of a command.

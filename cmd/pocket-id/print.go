@@ -37,7 +37,7 @@ func (t *table) print(w io.Writer) error {
 	wide := make([]int, len(t.head))
 	for _, row := range all {
 		for i, cell := range row {
-			if row[i] = plain(cell); row[i] == "" {
+			if row[i] = strings.TrimSpace(plain(cell)); row[i] == "" {
 				row[i] = "-"
 			}
 			wide[i] = max(wide[i], width(row[i]))

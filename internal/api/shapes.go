@@ -1,7 +1,10 @@
 package api
 
 import (
+	"time"
+
 	"pocketid/internal/directory"
+	"pocketid/internal/oidc"
 	"pocketid/internal/signin"
 )
 
@@ -21,3 +24,16 @@ func ShowNewKey(k signin.Key, text string) any { return keyOut{keyOf(k), text} }
 
 // ShowPasskey is a passkey as the API shows it.
 func ShowPasskey(p *signin.Passkey) any { return passkeyOf(p) }
+
+// ShowClient is a client as the API shows it at the instant now.
+func ShowClient(c *oidc.WholeClient, now time.Time) any { return clientOf(c, now) }
+
+// ShowSecret is a secret of a client as the API shows it at the instant now.
+func ShowSecret(s *oidc.Secret, now time.Time) any {
+	return secretSeen{secretOf(s, now), instant(s.LastUsedAt)}
+}
+
+// ShowNewSecret is a secret with its text, as the API answers once.
+func ShowNewSecret(s *oidc.Secret, text string, now time.Time) any {
+	return secretMade{secretOf(s, now), text}
+}

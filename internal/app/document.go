@@ -45,3 +45,30 @@ A name that differs from one of the table by a letter or by case is named by a w
 
 // list puts names into a sentence.
 func list(names []string) string { return "`" + strings.Join(names, "`, `") + "`" }
+
+// A Variable is a name of the environment with the value that counts.
+type Variable struct {
+	Name, Value string
+	// Given says that the environment says it, and it is not as it would be anyway.
+	Given bool
+	// Secret ones have no Value here.
+	Secret bool
+}
+
+// Variables are all variables in the order of the document.
+func (c *Config) Variables() []Variable {
+	list := make([]Variable, 0, len(variables))
+	for _, v := range variables {
+		one := Variable{Name: v.name, Value: v.fallback, Secret: v.file}
+		if v.file && v.name != "DB_CONNECTION_STRING" {
+			one.Value = ""
+		}
+		for _, g := range c.Given {
+			if g.Name == v.name {
+				one.Given, one.Value = true, g.Value
+			}
+		}
+		list = append(list, one)
+	}
+	return list
+}

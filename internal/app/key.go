@@ -112,6 +112,9 @@ func (c Config) wrongKey(k key, check string) error {
 	case fits(append(trimmed, '\n')):
 		return &Stop{why, "The key fits with a line break at its end, as it was read from a file: set ENCRYPTION_KEY_FILE to that file instead."}
 	}
+	if path := c.newerKey(fits); path != "" {
+		return &Stop{why, "The key in " + path + " fits, which a rotation left that was cut off: put it in the place of " + c.keyPath() + "."}
+	}
 	if path := c.keyPath(); path != "" && k.from != path {
 		if b, err := os.ReadFile(path); err == nil && fits(b) {
 			return &Stop{why, "The key in " + path + " fits: unset ENCRYPTION_KEY."}
@@ -166,9 +169,11 @@ func writeFile(path, text string) error {
 // sealCheck stores the check value of the key, unless there is one, which then
 // must fit: another replica may have started with another key at this instant.
 func sealCheck(ctx context.Context, d *db.DB, master *secret.Master) error {
-	var known string
+	var known, root string
 	read := func(tx *db.Tx) (err error) {
-		known, err = settings.Fact(tx, settings.KeyCheck)
+		if known, err = settings.Fact(tx, settings.KeyCheck); err == nil {
+			root, err = settings.Fact(tx, settings.MACRoot)
+		}
 		return err
 	}
 	if err := d.Read(ctx, read); err != nil {
@@ -196,6 +201,9 @@ func sealCheck(ctx context.Context, d *db.DB, master *secret.Master) error {
 	}
 	if err := master.VerifyCheck(known); err != nil {
 		return &Stop{"The encryption key is not the one of the database, which another process has just set up.", "Give all replicas the same ENCRYPTION_KEY."}
+	}
+	if root != "" {
+		return master.Root(root)
 	}
 	return nil
 }

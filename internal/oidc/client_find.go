@@ -42,3 +42,29 @@ func (p *Provider) FindClient(ctx context.Context, by audit.Actor, meant string)
 	}
 	return *c, nil
 }
+
+// AddClientWith is AddClient with a first secret that was chosen elsewhere, where there is
+// one; it is returned all the same.
+func (p *Provider) AddClientWith(ctx context.Context, by audit.Actor, edit ClientEdit, first SecretEdit) (Client, string, error) {
+	if first.Text == "" {
+		return p.AddClient(ctx, by, edit)
+	}
+	if err := by.MustAdmin(); err != nil {
+		return Client{}, "", err
+	}
+	if edit.Public {
+		return Client{}, "", ErrSecretPublic
+	}
+	s, err := p.typedSecret(by, "", string(first.Text))
+	if err != nil {
+		return Client{}, "", err
+	}
+	c, err := p.addClient(ctx, by, edit, func(tx *db.Tx, c *Client) {
+		s.ClientID, s.CreatedAt = c.ID, tx.Now()
+		insertSecret(tx, &s)
+	})
+	if err != nil {
+		return Client{}, "", err
+	}
+	return c, string(first.Text), nil
+}

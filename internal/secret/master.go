@@ -32,6 +32,10 @@ var (
 // purpose is worth nothing for another.
 type Master struct {
 	key []byte
+	// root is what the keys of MAC come from when that is another key: the one of before a
+	// rotation. What was hashed under it cannot be hashed anew, and people are known to
+	// applications by some of it.
+	root []byte
 	// aeads and macs hold the derived keys. Purposes are constants of the
 	// program, so there are few.
 	aeads sync.Map // purpose -> cipher.AEAD
@@ -47,7 +51,11 @@ func NewMaster(key []byte) (*Master, error) {
 }
 
 func (m *Master) subkey(use, purpose string) []byte {
-	k, err := hkdf.Key(sha256.New, m.key, nil, "pocketid "+use+" "+purpose, 32)
+	from := m.key
+	if use == useMAC && m.root != nil {
+		from = m.root
+	}
+	k, err := hkdf.Key(sha256.New, from, nil, "pocketid "+use+" "+purpose, 32)
 	if err != nil {
 		panic("secret: HKDF gives 32 bytes for every input: " + err.Error())
 	}
@@ -109,7 +117,7 @@ func (m *Master) Open(purpose string, sealed []byte) ([]byte, error) {
 func (m *Master) MAC(purpose string, msg string) []byte {
 	k, ok := m.macs.Load(purpose)
 	if !ok {
-		k = m.subkey("mac", purpose)
+		k = m.subkey(useMAC, purpose)
 		m.macs.Store(purpose, k)
 	}
 	h := hmac.New(sha256.New, k.([]byte))
@@ -118,6 +126,8 @@ func (m *Master) MAC(purpose string, msg string) []byte {
 }
 
 const (
+	useMAC       = "mac"
+	rootPurpose  = "mac root"
 	checkPurpose = "key check"
 	checkPlain   = "this key belongs to this database"
 )
@@ -140,4 +150,29 @@ func (m *Master) VerifyCheck(check string) error {
 		return ErrWrongKey
 	}
 	return nil
+}
+
+// Rotated is a master key of other bytes that makes the same MACs as m, and a text from
+// which Root lets a Master of these bytes do so again.
+func (m *Master) Rotated(key []byte) (*Master, string, error) {
+	next, err := NewMaster(key)
+	if err != nil {
+		return nil, "", err
+	}
+	next.root = m.key
+	if m.root != nil {
+		next.root = m.root
+	}
+	b, err := next.Seal(rootPurpose, next.root)
+	return next, base64.RawStdEncoding.EncodeToString(b), err
+}
+
+// Root takes the text of Rotated, before the first MAC.
+func (m *Master) Root(text string) error {
+	b, err := base64.RawStdEncoding.DecodeString(text)
+	if err != nil {
+		return fmt.Errorf("%w: it is not base64", ErrSealed)
+	}
+	m.root, err = m.Open(rootPurpose, b)
+	return err
 }

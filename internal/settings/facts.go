@@ -9,6 +9,7 @@ import (
 // Names of facts.
 const (
 	KeyCheck       = "key_check"        // the sealed value that tells a wrong master key
+	MACRoot        = "mac_root"         // sealed: what MACs come from since the master key was rotated
 	SetupClosed    = "setup_closed"     // set-up was done, for good
 	SetupOpenUntil = "setup_open_until" // microseconds since 1970
 	InstanceID     = "instance_id"      // of this installation

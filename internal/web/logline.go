@@ -86,7 +86,7 @@ var marks = map[audit.Name]mark{
 	audit.ExchangeAllowed: {"sync", ""}, audit.ExchangeForbidden: {"sync", ""},
 
 	audit.APIKeyMade: {"key", ""}, audit.APIKeyEdited: {"key", ""}, audit.APIKeyRenewed: {"key", ""}, audit.APIKeyRevoked: {"trash", ""},
-	audit.SettingsEdited: {"settings", ""}, audit.AuditExported: {"download", ""}, audit.BackupMade: {"download", ""}, audit.BackupRestored: {"sync", "warn"}, audit.KeyPublished: {"key", ""}, audit.KeyHastened: {"key", ""},
+	audit.SettingsEdited: {"settings", ""}, audit.EncryptionKeyRotated: {"key", ""}, audit.AuditExported: {"download", ""}, audit.BackupMade: {"download", ""}, audit.BackupRestored: {"sync", "warn"}, audit.KeyPublished: {"key", ""}, audit.KeyHastened: {"key", ""},
 	audit.KeyActivated: {"key", ""}, audit.KeyRetired: {"key", ""}, audit.KeyCompromised: {"alert", "bad"},
 	audit.SetupOpened: {"lock", "warn"}, audit.SetupRefused: {"alert", "warn"},
 	audit.JobRetried: {"sync", ""}, audit.JobForgotten: {"trash", "warn"},

@@ -58,7 +58,7 @@ var House = Plan{
 		"dbtest":  "db secret",
 		"apptest": "app audit db dbtest directory i18n jose oidc outbound secret signin",
 
-		"cmd/pocket-id":          "api app audit db directory edge fault i18n jose moving oidc overview settings signin",
+		"cmd/pocket-id":          "api app audit db directory edge fault i18n jose moving oidc overview secret settings signin",
 		"examples/device":        "",
 		"examples/relying-party": "",
 		"internal/i18n/sortkeys": "i18n",
