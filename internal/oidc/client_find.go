@@ -46,11 +46,11 @@ func (p *Provider) FindClient(ctx context.Context, by audit.Actor, meant string)
 // AddClientWith is AddClient with a first secret that was chosen elsewhere, where there is
 // one; it is returned all the same.
 func (p *Provider) AddClientWith(ctx context.Context, by audit.Actor, edit ClientEdit, first SecretEdit) (Client, string, error) {
-	if first.Text == "" {
-		return p.AddClient(ctx, by, edit)
-	}
 	if err := by.MustAdmin(); err != nil {
 		return Client{}, "", err
+	}
+	if first.Text == "" {
+		return p.AddClient(ctx, by, edit)
 	}
 	if edit.Public {
 		return Client{}, "", ErrSecretPublic
