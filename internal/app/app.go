@@ -113,7 +113,7 @@ func (a *App) build(ctx context.Context) (err error) {
 	a.Directory.Work(a.Jobs)
 	a.SignIn, err = signin.New(signin.Config{
 		DB: a.DB, Directory: a.Directory, Master: a.master,
-		PublicURL: a.config.PublicURL, SetupToken: string(a.config.SetupToken),
+		PublicURL: a.config.PublicURL, SetupToken: string(a.config.SetupToken), StaticKey: string(a.config.StaticKey),
 	})
 	if err != nil {
 		return err
@@ -161,6 +161,11 @@ func (a *App) serving(ctx context.Context) error {
 	}
 	if err := a.OIDC.Keys().Start(ctx); err != nil {
 		return fmt.Errorf("signing keys: %w", err)
+	}
+	if a.config.StaticKey == "" {
+		if err := a.Directory.DropStatic(ctx); err != nil {
+			return fmt.Errorf("the account of the key in the environment: %w", err)
+		}
 	}
 	var err error
 	a.API = api.New(api.Config{Directory: a.Directory, SignIn: a.SignIn, OIDC: a.OIDC, Audit: a.Audit, Settings: settings.Reader(a.DB), Keeper: a.Settings,

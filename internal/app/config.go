@@ -61,6 +61,8 @@ type Config struct {
 	Settings     settings.Environment
 	// SetupToken, when it is not empty, is asked for by the set-up page.
 	SetupToken secret.Text
+	// StaticKey, when it is not empty, is an API key of an administrator that is no person.
+	StaticKey secret.Text
 
 	// Predecessor is what is left of the variables of another Pocket ID.
 	Predecessor Predecessor

@@ -84,6 +84,18 @@ var variables = []variable{
 			c.SetupToken = secret.Text(s)
 			return nil
 		}},
+	{name: "STATIC_API_KEY", example: `"$(openssl rand -hex 32)"`, file: true,
+		help: "When set, programs may show it as an API key that can do everything, as the service account “Static API User”. 16 to 128 characters. Without it that account goes.",
+		set: func(c *Config, s string) error {
+			if s != "" && len(s) < 16 {
+				return flaw("is shorter than 16 characters")
+			}
+			if len(s) > 128 {
+				return flaw("is longer than 128 characters")
+			}
+			c.StaticKey = secret.Text(s)
+			return nil
+		}},
 	{name: "HOST", fallback: "0.0.0.0", example: "127.0.0.1",
 		help: "The address to listen on; `0.0.0.0` and `::` are all of this machine.",
 		set: func(c *Config, s string) error {

