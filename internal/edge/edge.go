@@ -458,6 +458,8 @@ func (s *Server) routeFor(method string, u *url.URL) *Route {
 // surfaceOf is how a request is answered that no route takes.
 func (s *Server) surfaceOf(r *http.Request) Surface {
 	switch {
+	case strings.HasPrefix(r.URL.Path, "/api/oidc/clients/"), strings.HasPrefix(r.URL.Path, "/api/oidc/users/"):
+		return Problem // these are looked after by programs of the API
 	case strings.HasPrefix(r.URL.Path, "/api/oidc/"):
 		return OAuth
 	case r.URL.Path == "/api", strings.HasPrefix(r.URL.Path, "/api/"), strings.HasPrefix(r.URL.Path, "/.well-known/"), strings.HasPrefix(r.URL.Path, "/assets/"):
