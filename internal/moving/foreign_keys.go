@@ -37,9 +37,14 @@ func (k foreignKey) signingKey(sealed, instanceID string) (*jose.Key, error) {
 	return oidc.ParseKey(plain)
 }
 
+// columnKey is the key of texts that lie sealed in columns.
+func (k foreignKey) columnKey() ([]byte, error) {
+	return hkdf.Key(sha256.New, k, nil, "pocketid/encrypted_string", 32)
+}
+
 // text opens a text that lies sealed in a column.
 func (k foreignKey) text(sealed string) (string, error) {
-	key, err := hkdf.Key(sha256.New, k, nil, "pocketid/encrypted_string", 32)
+	key, err := k.columnKey()
 	if err != nil {
 		return "", err
 	}
