@@ -7,6 +7,7 @@ import (
 	"regexp"
 	"slices"
 	"strings"
+	"sync"
 )
 
 // A Kind is what a column holds.
@@ -122,10 +123,16 @@ func (tx *Tx) Tables() ([]Table, error) {
 	return parentsFirst(list)
 }
 
+// tablesOf are those that were asked for: a version of the schema does not change.
+var tablesOf sync.Map
+
 // TablesOf are the tables that a version of the schema has.
 func TablesOf(ctx context.Context, version int) (list []Table, err error) {
 	if version < 1 || version > newest() {
 		return nil, fmt.Errorf("there is no schema %d", version)
+	}
+	if known, ok := tablesOf.Load(version); ok {
+		return slices.Clone(known.([]Table)), nil
 	}
 	w := newLiteWriter(func() (*liteConn, error) { return openLite("file::memory:", nil) })
 	d := &DB{r: w, w: w}
@@ -137,7 +144,11 @@ func TablesOf(ctx context.Context, version int) (list []Table, err error) {
 		list, err = tx.Tables()
 		return err
 	})
-	return list, errors.Join(err, w.close())
+	if err = errors.Join(err, w.close()); err != nil {
+		return nil, err
+	}
+	tablesOf.Store(version, list)
+	return slices.Clone(list), nil
 }
 
 // parentsFirst puts each table behind those that it refers to.
