@@ -15,9 +15,9 @@ import (
 // ErrNoOwner refuses a service account for which nobody answers.
 var ErrNoOwner = fault.New(fault.Invalid, "service_owner_missing").At("owner_id")
 
-// A NewService is what a service account is made from: a user that is not a person. It
+// A ServiceAccount is what a user that is not a person is made from. It
 // never signs in and has no passkeys; its keys are what its owner gives to programs.
-type NewService struct {
+type ServiceAccount struct {
 	Username    string
 	DisplayName string
 	// Owner is the id of the person who answers for it.
@@ -28,7 +28,7 @@ type NewService struct {
 }
 
 // AddService makes a service account. Nobody makes one that may more than they may.
-func (d *Directory) AddService(ctx context.Context, by audit.Actor, n NewService) (User, error) {
+func (d *Directory) AddService(ctx context.Context, by audit.Actor, n ServiceAccount) (User, error) {
 	if err := by.MustAdmin(); err != nil {
 		return User{}, err
 	}
