@@ -76,9 +76,7 @@ func (b book) places() (list []place) {
 		}
 	}
 	help := at(" help")
-	for _, w := range list[0].words {
-		help.words = append(help.words, w)
-	}
+	help.words = append(help.words, list[0].words...)
 	return list
 }
 
