@@ -50,8 +50,7 @@ func run(m *testing.M) int {
 	defer os.RemoveAll(dir)
 	if !short() {
 		program = filepath.Join(dir, "pocket-id")
-		build := exec.Command("go", "build", "-trimpath", "-ldflags=-s -w", "-o", program, "pocketid/cmd/pocket-id")
-		build.Env = append(os.Environ(), "CGO_ENABLED=0")
+		build := exec.Command("make", "-C", filepath.Join("..", ".."), "build", "OUT="+program)
 		if out, err := build.CombinedOutput(); err != nil {
 			fmt.Fprintf(os.Stderr, "build the program: %v\n%s", err, out)
 			return 1
