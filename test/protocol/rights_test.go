@@ -24,6 +24,8 @@ import (
 var ownVerbs = map[string]string{
 	"Directory.EditProfile":       "their profile",
 	"Directory.ReviseProfile":     "the same",
+	"Directory.RewriteProfile":    "the same, for programs",
+	"SignIn.Once":                 "what they asked for once already",
 	"Directory.EditLook":          "their language, theme and dates",
 	"Directory.EditOwnStandard":   "the details that the house lets them change",
 	"Directory.ReviseOwnStandard": "the same",
@@ -35,6 +37,7 @@ var ownVerbs = map[string]string{
 	"OIDC.Allowed":       "the applications that they allowed",
 	"OIDC.RevokeConsent": "the same",
 	"Audit.Mine":         "what is written down about them",
+	"Audit.QueryMine":    "the same, for programs",
 	"Audit.Apps":         "the applications in that",
 	"Audit.UserAgents":   "the browsers in that",
 }
