@@ -291,8 +291,7 @@ func TestOfferAfterASignInWithAnotherDevice(t *testing.T) {
 	})
 }
 
-// One passkey that stays on one device is a warning, one that is synced a milder one; a device that
-// keeps none says what to use instead.
+// One passkey that stays on one device is a warning.
 func TestTheOnlyPasskey(t *testing.T) {
 	onSQLite(t, func(t *testing.T, s *server) {
 		p := s.newPerson(t, "en")
@@ -302,6 +301,10 @@ func TestTheOnlyPasskey(t *testing.T) {
 		p.see(".note.warn")
 		p.look("passkeys-device-bound")
 	})
+}
+
+// One that is synced leads to a milder one.
+func TestTheOnlyPasskeyIsSynced(t *testing.T) {
 	onSQLite(t, func(t *testing.T, s *server) {
 		p := s.newPerson(t, "en")
 		p.authenticator(synced)
