@@ -60,7 +60,7 @@ func (x *Web) RenderError(w http.ResponseWriter, r *http.Request, f *fault.Error
 	}
 	if r.Method == http.MethodPost && f.Code == edge.ErrNotSignedIn.Code {
 		p.SignIn = withRedirect("/login", edge.PageOf(r))
-	} else if r.Method == http.MethodPost && p.SignedIn && f.Kind != fault.NotFound {
+	} else if r.Method == http.MethodPost && p.SignedIn && f.Kind != fault.NotFound && p.Launch == "" && !p.Device {
 		p.Back = edge.PageOf(r)
 	}
 	if p.SignIn != "" || p.Back != "" {

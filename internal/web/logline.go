@@ -170,14 +170,14 @@ func shortID(id string) string {
 // actorName is who did it.
 func actorName(words *i18n.Locale, e *audit.Entry) string {
 	switch {
+	case e.Via == "cli" && e.Actor == "": // whoever sat there; see factsOf
+		return words.T("audit.terminal")
 	case e.ActorName != "":
 		return e.ActorName
 	case e.Actor != "":
 		return shortID(e.Actor)
 	case e.Via == "api" && e.ClientName != "":
 		return e.ClientName
-	case e.Via == "cli":
-		return words.T("audit.terminal")
 	case e.Via == "page" || e.Via == "api":
 		return words.T("audit.nobody")
 	}
@@ -225,6 +225,9 @@ func factsOf(words *i18n.Locale, e *audit.Entry) []logFact {
 	only := func(field, value string) string { return auditPath + "?" + url.Values{field: {value}}.Encode() }
 	facts := []logFact{{Label: words.T("audit.fact.time"), Value: words.DateTime(e.At)}}
 	by := logFact{Label: words.T("audit.fact.by"), Value: actorName(words, e)}
+	if e.Actor == "" && e.ActorName != "" {
+		by.Value = e.ActorName // of the account at the operating system
+	}
 	if e.Actor != "" {
 		by.Address = pageOf(e, e.Actor)
 		by.Only, by.Words = only("person", e.Actor), words.T("audit.only.person", "name", by.Value)

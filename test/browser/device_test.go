@@ -173,7 +173,7 @@ func TestDevicesInChinese(t *testing.T) {
 		zh.until(`document.querySelector("#user_code").value === "` + b.User + `"`)
 		zh.look("device-zh")
 		zh.click("main button.primary")
-		zh.text("将设备连接到Jellyfin？")
+		zh.text("要将设备连接到Jellyfin吗？")
 		zh.look("device-confirm-zh")
 		zh.click(`button[value="allow"]`)
 		zh.text("Jellyfin已连接")

@@ -90,7 +90,7 @@ func dressed(t *testing.T, name string, a *apptest.Answer) {
 func TestHeadersOfEveryRoute(t *testing.T) { // threats 28, 30, 31, 33, 37
 	apptest.Both(t, func(t *testing.T, h *apptest.House) {
 		admin := h.SetUp()
-		kept := []string{"/.well-known/", "/assets/", "/favicon.ico", "/theme.css"}
+		kept := []string{"/.well-known/", "/assets/", "/favicon.ico", "/theme.css", "/api/openapi.json"}
 		for _, r := range routes(t) {
 			if r.path == "/readyz" && strings.HasSuffix(t.Name(), "postgres") {
 				continue // it minds that time stands still here, and not there
@@ -247,7 +247,7 @@ func TestWhatIsNotThere(t *testing.T) {
 		for _, r := range all {
 			for _, method := range []string{"PUT", "DELETE", "PATCH", "TRACE", "CONNECTED"} {
 				if slices.ContainsFunc(all, func(other route) bool { return other.path == r.path && other.method == method }) ||
-					method == "DELETE" && r.path == "/api/users/me" { // which is that of somebody called me
+					(r.path == "/api/users/me" || r.path == "/api/users/deleted") && (method == "PUT" || method == "DELETE") { // which is that of somebody called so
 					continue
 				}
 				a := program.Ask(method, r.address(), "")
@@ -281,7 +281,8 @@ func TestWhatIsNotThere(t *testing.T) {
 // takesFile says whether a form with a file is sent to a route: more is said of its size by
 // TestLogosOfAClient and TestPictureOfAPerson.
 func takesFile(r route) bool {
-	return strings.HasSuffix(r.path, "/picture") || strings.HasSuffix(r.path, "/pictures/{name}") || strings.HasSuffix(r.path, "/logo/{ground}")
+	return strings.HasSuffix(r.path, "/picture") || strings.HasSuffix(r.path, "/pictures/{name}") || strings.HasSuffix(r.path, "/logo/{ground}") ||
+		strings.HasPrefix(r.path, "/api/") && (strings.HasSuffix(r.path, "/logo") || strings.HasSuffix(r.path, "/background"))
 }
 
 // Links and redirects are made of APP_URL, whatever a request says of itself; a page

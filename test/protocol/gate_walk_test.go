@@ -34,6 +34,13 @@ var asksNot = map[string]string{
 	"GET /api/oidc/clients/{id}/meta":    "what the page says on which people sign in to the application, and nothing about a person",
 	"GET /api/application-configuration": "settings of the house that pages show, and nothing about a person",
 	"GET /api/version/latest":            "it is the same for everybody",
+	"GET /api/docs":                      "what any house can do, for people who are signed in",
+
+	"GET /api/signup/setup":                   "whether anybody is there yet",
+	"POST /api/signup/setup":                  "the first account, before there are clients",
+	"GET /api/webauthn/login/start":           "a person signs in to the house, which clients cannot do",
+	"POST /api/webauthn/login/finish":         "as its start",
+	"POST /api/one-time-access-token/{token}": "as a passkey, with a code that only the person has",
 
 	"POST /api/oidc/par":                 "nobody is there yet: the person comes with the request that it keeps",
 	"POST /api/oidc/revoke":              "taking away is refused to nobody",
