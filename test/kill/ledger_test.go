@@ -235,9 +235,21 @@ func (f *family) took(got tokens) {
 	f.access, f.refresh, f.asked = got.Access, got.Refresh, time.Time{}
 }
 
+// profileWas is what the form of the profile shows, which it sends along.
+var profileWas = regexp.MustCompile(`name="was" value="([^"]*Username[^"]*)"`)
+
 func (w *worker) rename(s *session) bool {
+	page, err := w.get("/settings/account", s.cookie)
+	if err != nil {
+		return w.lost(err)
+	}
+	was := profileWas.FindStringSubmatch(page.body)
+	if was == nil {
+		w.t.Errorf("the profile: %d %.300s", page.status, page.body)
+		return true
+	}
 	w.name.maybe = "Name " + secret.ID()[:8]
-	a, err := w.post("/settings/account", s.cookie, url.Values{"username": {w.person.name}, "email": {w.person.name + "@example.test"},
+	a, err := w.post("/settings/account", s.cookie, url.Values{"was": {html.UnescapeString(was[1])}, "username": {w.person.name}, "email": {w.person.name + "@example.test"},
 		"first_name": {w.person.name}, "last_name": {"Example"}, "display_name": {w.name.maybe}})
 	if err != nil {
 		return w.lost(err)
