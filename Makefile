@@ -20,10 +20,12 @@ run:
 # The binary that is shipped: no C, no paths of this machine, no symbols, and no copies of
 # small functions in the packages whose time is that of a page or a command (decision 0280).
 OUT  ?= build/pocket-id
-COLD  = cmd/pocket-id internal/api internal/moving internal/web
+COLD  = pocketid/cmd/pocket-id pocketid/internal/api pocketid/internal/moving pocketid/internal/web \
+	github.com/google/go-tpm/... github.com/go-viper/mapstructure/v2/... \
+	github.com/go-webauthn/webauthn/metadata github.com/tinylib/msgp/... github.com/golang-jwt/jwt/v5
 
 build:
-	CGO_ENABLED=0 $(GO) build -trimpath -ldflags '-s -w -X main.version=$(VERSION)' $(COLD:%=-gcflags=pocketid/%=-l) -o $(OUT) ./cmd/pocket-id
+	CGO_ENABLED=0 $(GO) build -trimpath -ldflags '-s -w -X main.version=$(VERSION)' $(COLD:%=-gcflags=%=-l) -o $(OUT) ./cmd/pocket-id
 
 check:
 	@test/check.sh

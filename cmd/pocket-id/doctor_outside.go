@@ -16,6 +16,7 @@ import (
 	"time"
 
 	"pocketid/internal/app"
+	"pocketid/internal/outbound"
 	"pocketid/internal/overview"
 )
 
@@ -32,7 +33,7 @@ const (
 // what they are is a finding of its own; it reads nothing but public documents.
 type examiner struct {
 	*checkup
-	roots *x509.CertPool // nil are those of the system
+	roots *x509.CertPool // nil are those of the system, or those brought along
 	kids  []string       // of the signing keys in the database
 }
 
@@ -141,6 +142,7 @@ func (x *examiner) certificate(a *answer, u *url.URL) {
 	for _, c := range a.tls.PeerCertificates[1:] {
 		rest.AddCert(c)
 	}
+	outbound.BringRoots()
 	_, err := leaf.Verify(x509.VerifyOptions{DNSName: u.Hostname(), Roots: x.roots, Intermediates: rest})
 	left := leaf.NotAfter.Sub(now)
 	until := "It ends on " + leaf.NotAfter.Local().Format(time.DateOnly) + "."

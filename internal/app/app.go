@@ -5,6 +5,7 @@ import (
 	"fmt"
 	"log/slog"
 	"net/http"
+	"strings"
 	"sync/atomic"
 	"time"
 
@@ -80,6 +81,9 @@ func open(ctx context.Context, c Config, log *slog.Logger, mode db.Mode) (*App, 
 		return nil, &Stop{"There is no encryption key yet: the server has not been started here.", "Start the server once, or run this command in its working directory with its settings."}
 	}
 	a := &App{config: c, log: log, master: master}
+	if c.Postgres() && strings.Contains(string(c.Database), "verify") { // sslmode=verify-full, verify-ca
+		outbound.BringRoots()
+	}
 	if a.DB, err = db.Open(ctx, string(c.Database), mode); err != nil {
 		return nil, err
 	}

@@ -60,7 +60,7 @@ type Config struct {
 	// Connect opens a connection to an address that was found to be right; nil is the
 	// network. Tests have a network of their own.
 	Connect func(ctx context.Context, to netip.AddrPort) (net.Conn, error)
-	// Roots are whose certificates count; nil is as the system has them.
+	// Roots are whose certificates count; nil is as the system has them, or BringRoots.
 	Roots *x509.CertPool
 }
 
@@ -150,6 +150,9 @@ func (o *Client) Do(ctx context.Context, q Request) (Answer, error) {
 	r, err := o.request(ctx, q)
 	if err != nil {
 		return Answer{}, err
+	}
+	if o.transport.TLSClientConfig.RootCAs == nil {
+		BringRoots()
 	}
 	client := http.Client{Transport: o.transport, CheckRedirect: func(next *http.Request, via []*http.Request) error {
 		if !q.Redirects || q.Form != nil || len(via) > maxRedirects {

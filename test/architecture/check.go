@@ -126,17 +126,19 @@ func (c *checker) imported(where, pkg, path string, test bool) {
 }
 
 // door finds the door that an import path goes through. A package of the
-// standard library is guarded by its whole path, a library by its module.
+// standard library is guarded by its whole path, a library by its module; of modules
+// within one another the inner one counts.
 func (c *checker) door(path string) (string, Door, bool) {
 	if d, ok := c.plan.Doors[path]; ok {
 		return path, d, true
 	}
-	for lib, d := range c.plan.Doors {
-		if strings.Contains(strings.Split(lib, "/")[0], ".") && strings.HasPrefix(path, lib+"/") {
-			return lib, d, true
+	found := ""
+	for lib := range c.plan.Doors {
+		if strings.Contains(strings.Split(lib, "/")[0], ".") && strings.HasPrefix(path, lib+"/") && len(lib) > len(found) {
+			found = lib
 		}
 	}
-	return "", Door{}, false
+	return found, c.plan.Doors[found], found != ""
 }
 
 // length refuses files that nobody reads to the end.

@@ -58,7 +58,7 @@ var House = Plan{
 		"dbtest":  "db secret",
 		"apptest": "app audit db dbtest directory i18n jose oidc outbound secret signin",
 
-		"cmd/pocket-id":          "api app audit db directory edge fault i18n jose moving oidc overview secret settings signin",
+		"cmd/pocket-id":          "api app audit db directory edge fault i18n jose moving oidc outbound overview secret settings signin",
 		"examples/device":        "",
 		"examples/relying-party": "",
 		"internal/i18n/sortkeys": "i18n",
@@ -92,6 +92,7 @@ var House = Plan{
 		"github.com/go-webauthn/webauthn":          {Packages: "signin", Why: "passkeys"},
 		"github.com/go-jose/go-jose/v4":            {Packages: "jose", Why: "signatures and keys of JOSE"},
 		"golang.org/x/crypto":                      {Packages: "secret", Why: "bcrypt, for secrets of clients that came from elsewhere"},
+		"golang.org/x/crypto/x509roots":            {Packages: "outbound", Why: "whose certificates count where the system has none"},
 		"golang.org/x/image":                       {Packages: "images", Why: "pictures in WebP"},
 		"golang.org/x/text":                        {Packages: "directory i18n oidc", Why: "folding of names, languages"},
 		"github.com/coreos/go-oidc/v3":             {Packages: "examples/relying-party", Tests: "oidc test/browser test/protocol", Why: "a client that knows nothing of us"},
