@@ -2,6 +2,7 @@
 # make run      runs the server at http://localhost:1411
 # make bench    measures the server and prints tables; see docs/benchmarks.md
 # make kill-test  kills the server 100 times and looks for what is lost; see test/kill
+# make ha-test    kills replicas behind nginx for five minutes, and stops their PostgreSQL
 # make parties  lets relying parties of others sign in; see docs/relying-parties.md
 # make fuzz     runs each fuzz target for FUZZ_TIME (10m); their corpora run with the tests
 # make screenshots  pictures every page in both languages, wide and narrow, light and dark
@@ -10,7 +11,7 @@
 GO      ?= go
 VERSION ?= $(shell git describe --tags --always --dirty 2>/dev/null || echo unknown)
 
-.PHONY: all run build check test short race bench kill-test parties fuzz screenshots golden fmt clean
+.PHONY: all run build check test short race bench kill-test ha-test parties fuzz screenshots golden fmt clean
 
 all: check test
 
@@ -47,6 +48,10 @@ bench: build
 # KILLS, KILL_SEED, KILL_POSTGRES: see test/kill/doc.go.
 kill-test:
 	KILLS=$(or $(KILLS),100) TEST_POSTGRES='$(KILL_POSTGRES)' $(GO) test -count=1 -v -timeout 60m -run '$(if $(KILL_POSTGRES),Kill,Kill/sqlite)' ./test/kill
+
+# HA_SECONDS: how long replicas are killed under load; see docs/high-availability.md.
+ha-test:
+	HA_SECONDS=$(or $(HA_SECONDS),300) $(GO) test -count=1 -v -timeout 60m -run 'Replicas|PostgresGoesAway|PostgresFailsOver' ./test/kill
 
 parties:
 	@test/parties.sh

@@ -34,18 +34,20 @@ chromium() {
 find_or_install() {
 	local missing=()
 	[ -n "$(chromium)" ] || missing+=(chromium)
-	[ -n "${TEST_POSTGRES:-}" ] || [ -n "$(postgres_bin)" ] || missing+=(postgresql)
+	[ -n "$(postgres_bin)" ] || missing+=(postgresql) # tests of outages start their own, also beside TEST_POSTGRES
+	[ -n "$(command -v nginx)" ] || [ -x /usr/sbin/nginx ] || missing+=(nginx-light)
 	[ ${#missing[@]} -gt 0 ] || return 0
 	if [ "$(id -u)" != 0 ] || ! [ -e /etc/debian_version ]; then
 		die "The tests need: ${missing[*]}. On Debian or Ubuntu: sudo apt-get install ${missing[*]}"
 	fi
 	say "installing ${missing[*]} from Debian"
-	# The package would start a server of its own, which nobody needs here.
-	local quiet=/etc/postgresql-common/createcluster.d/tests.conf
+	# The packages would start servers of their own, which nobody needs here.
+	local quiet=/etc/postgresql-common/createcluster.d/tests.conf policy=/usr/sbin/policy-rc.d
 	mkdir -p "${quiet%/*}" && echo 'create_main_cluster = false' >"$quiet"
+	if [ -e "$policy" ]; then policy=; else printf '#!/bin/sh\nexit 101\n' >"$policy" && chmod +x "$policy"; fi
 	local log=$scratch/apt.log ok=yes
 	{ apt-get update && DEBIAN_FRONTEND=noninteractive apt-get install -y --no-install-recommends "${missing[@]}"; } >"$log" 2>&1 || ok=no
-	rm -f "$quiet"
+	rm -f "$quiet" ${policy:+"$policy"}
 	[ "$ok" = yes ] || { tail -n 20 "$log" >&2; die "The tests need: ${missing[*]}. Installing them did not work, see above."; }
 }
 

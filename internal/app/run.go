@@ -52,7 +52,7 @@ func (a *App) serve(ctx context.Context, socket net.Listener) error {
 	first := err == nil
 	server := a.server()
 	var requests atomic.Int64
-	server.Handler = counted(server.Handler, &requests)
+	server.Handler = counted(a.leaving(server.Handler), &requests)
 	failed := make(chan error, 1)
 	go func() { failed <- server.Serve(limited(socket, maxConnections)) }()
 
@@ -126,6 +126,18 @@ func (a *App) stop(ctx context.Context, server *http.Server) error {
 	}
 	a.log.Info("stopped")
 	return nil
+}
+
+// leaving asks whoever keeps a connection to let go of it after the answer, once the server
+// is on its way out. What a balancer keeps open is then closed by the time at which the
+// server would close it itself, perhaps just as a request comes.
+func (a *App) leaving(next http.Handler) http.Handler {
+	return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+		if a.stopping.Load() {
+			w.Header().Set("Connection", "close")
+		}
+		next.ServeHTTP(w, r)
+	})
 }
 
 // limited hands out at most n connections at a time.

@@ -54,6 +54,9 @@ type kept struct{ error }
 // Unwrap is the refusal.
 func (k kept) Unwrap() error { return k.error }
 
+// readOnly is what a server answers to a change that follows another one by now.
+const readOnly = "25006"
+
 // lost says that a transaction lost a race and may be run again.
 func lost(err error) bool {
 	if pg, ok := errors.AsType[*pgconn.PgError](err); ok {
@@ -73,13 +76,16 @@ func stale(pg *pgconn.PgError) bool {
 
 // gone says that the database is not there, or not able, at the moment.
 func gone(err error) bool {
+	if _, ok := errors.AsType[broken](err); ok {
+		return true
+	}
 	if pg, ok := errors.AsType[*pgconn.PgError](err); ok {
 		switch pg.Code[:2] {
 		case "08", "53", "58": // connection, resources (too many connections, disk full), system
 			return true
 		}
 		switch pg.Code {
-		case "57P01", "57P02", "57P03", "25006": // shutting down, crashed, starting, a replica that only reads
+		case "57P01", "57P02", "57P03", readOnly: // shutting down, crashed, starting
 			return true
 		}
 		return false

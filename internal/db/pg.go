@@ -31,7 +31,8 @@ var longAgo = time.Unix(1, 0)
 // It keeps its prepared statements, because planning one takes longer than running it.
 // One goroutine at a time may use it, and one statement at a time is under way.
 type pgConn struct {
-	conn *pgconn.PgConn
+	conn   *pgconn.PgConn
+	config *pgconn.Config
 	// until is when the connection has lived long enough.
 	until time.Time
 	// forgetful connections prepare a statement each time, without a name: behind them is
@@ -73,7 +74,19 @@ func openPG(ctx context.Context, config *pgconn.Config, life time.Duration, forg
 	}
 	// Not all that were opened together end together.
 	life -= time.Duration(rand.Int64N(int64(life)/10 + 1))
-	return &pgConn{conn: conn, until: time.Now().Add(life), forgetful: forgetful, plans: map[string]*pgStmt{}}, nil
+	return &pgConn{conn: conn, config: config, until: time.Now().Add(life), forgetful: forgetful, plans: map[string]*pgStmt{}}, nil
+}
+
+// reopen takes another connection to the server where this one turns out to be dead.
+func (c *pgConn) reopen() error {
+	conn, err := pgconn.ConnectConfig(c.ctx, c.config)
+	if err != nil {
+		return err
+	}
+	c.unwatch()
+	c.conn, c.stale, c.plans = conn, false, map[string]*pgStmt{}
+	c.watch()
+	return nil
 }
 
 func (c *pgConn) alive(ctx context.Context, rested time.Duration) bool {
@@ -98,9 +111,13 @@ func (c *pgConn) close() error {
 // start begins a transaction. When ctx is done, the network ends what is under way.
 func (c *pgConn) start(ctx context.Context, how string) error {
 	c.ctx, c.begin = ctx, how
-	conn := c.conn.Conn()
-	c.unwatch = context.AfterFunc(ctx, func() { conn.SetDeadline(longAgo) })
+	c.watch()
 	return nil
+}
+
+func (c *pgConn) watch() {
+	conn := c.conn.Conn()
+	c.unwatch = context.AfterFunc(c.ctx, func() { conn.SetDeadline(longAgo) })
 }
 
 func (c *pgConn) end() bool {
@@ -170,6 +187,27 @@ func (c *pgConn) each(q string, args []any, row func(r reader) (more bool, err e
 func (c *pgConn) run(q string, args []any, row func(r reader) (more bool, err error)) (tag pgconn.CommandTag, err error) {
 	c.use()
 	defer c.done()
+	how, rows := c.begin, 0
+	counted := row
+	if row != nil {
+		counted = func(r reader) (bool, error) { rows++; return row(r) }
+	}
+	tag, err = c.send(q, args, counted)
+	// What rests in the pool may have lost its server, as after a restart of that. Nothing was
+	// done yet in this transaction, so it begins anew elsewhere.
+	if err != nil && how != "" && rows == 0 && c.conn.IsClosed() && c.ctx.Err() == nil {
+		if c.reopen() != nil {
+			return tag, err
+		}
+		c.begin = how
+		tag, err = c.send(q, args, row)
+	}
+	return tag, err
+}
+
+// send sends one statement, with the begin of its transaction if it is the first, and
+// calls row for its rows.
+func (c *pgConn) send(q string, args []any, row func(r reader) (more bool, err error)) (tag pgconn.CommandTag, err error) {
 	if c.begin != "" && c.forgetful { // nothing may come before it
 		how := c.begin
 		c.begin = ""
@@ -229,14 +267,23 @@ func (c *pgConn) failure(err error) error {
 	if err == nil {
 		return nil
 	}
-	if over := c.ctx.Err(); over != nil && c.conn.IsClosed() {
-		return over
+	if c.conn.IsClosed() {
+		if over := c.ctx.Err(); over != nil {
+			return over
+		}
+		return broken{err}
 	}
-	if pg, ok := errors.AsType[*pgconn.PgError](err); ok && stale(pg) {
+	if pg, ok := errors.AsType[*pgconn.PgError](err); ok && (stale(pg) || pg.Code == readOnly) {
 		c.stale = true
 	}
 	return err
 }
+
+// broken is why a connection ended under a statement.
+type broken struct{ error }
+
+// Unwrap is what was said last.
+func (b broken) Unwrap() error { return b.error }
 
 // plan is the prepared form of q.
 func (c *pgConn) plan(q string) (*pgStmt, error) {

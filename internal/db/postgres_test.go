@@ -69,7 +69,17 @@ func TestKilledConnectionIsAnOutageThatPasses(t *testing.T) {
 		var n int
 		return tx.One([]any{&n}, `SELECT 1`)
 	}))
-	write(t, d, func(tx *db.Tx) { tx.Do(`INSERT INTO counter (id, n) VALUES ('c', 1)`) })
+	// Between two transactions nobody notices, however soon the next one comes.
+	for _, next := range []func(){
+		func() { write(t, d, func(tx *db.Tx) { tx.Do(`INSERT INTO counter (id, n) VALUES ('c', 1)`) }) },
+		func() { mustAsk[int](t, d, `SELECT 1`) },
+	} {
+		pid := mustAsk[int](t, d, `SELECT pg_backend_pid()`)
+		if _, err := admin.Exec(`SELECT pg_terminate_backend($1, 5000)`, pid); err != nil {
+			t.Fatal(err)
+		}
+		next()
+	}
 	if s := mustAsk[string](t, d, `SELECT string_agg(id, ',') FROM counter`); s != "c" {
 		t.Errorf("rows %q, want c", s)
 	}

@@ -112,7 +112,7 @@ func TestKills(t *testing.T) { // threats 1, 4, 5, 42, 52
 			} else {
 				p = arrive(t, s, name)
 			}
-			w := &worker{t: t, person: p, rng: rand.New(rand.NewPCG(choices, uint64(i+2))), killed: &killed, clients: applications(t, s, name)}
+			w := &worker{t: t, person: p, rng: rand.New(rand.NewPCG(choices, uint64(i+2))), excused: func(error) bool { return killed.Load() }, clients: applications(t, s, name)}
 			switch i {
 			case 0:
 				w.titles = map[*client]*text{}

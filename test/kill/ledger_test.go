@@ -8,7 +8,6 @@ import (
 	"regexp"
 	"slices"
 	"strings"
-	"sync/atomic"
 	"testing"
 	"time"
 
@@ -22,8 +21,9 @@ import (
 type worker struct {
 	t *testing.T
 	*person
-	rng    *rand.Rand
-	killed *atomic.Bool // the server is being killed, so that an answer may be missing
+	rng *rand.Rand
+	// excused says whether there is a reason for a missing answer.
+	excused func(err error) bool
 
 	clients  []*client
 	sessions []*session
@@ -76,21 +76,24 @@ type family struct {
 // lives says whether its tokens have to be good.
 func (f *family) lives() bool { return !f.dead && (f.offline || f.session.state == alive) }
 
+// known says that beside that nothing is in doubt.
+func (f *family) known() bool { return f.lives() && f.asked.IsZero() }
+
 type spentCode struct {
 	*code
 	family *family
 }
 
-// lost takes note of a request without an answer, which only a kill explains.
+// lost takes note of a request without an answer, which needs an excuse.
 func (w *worker) lost(err error) bool {
 	for range 50 {
-		if w.killed.Load() {
+		if w.excused(err) {
 			w.half++
 			return false
 		}
 		time.Sleep(10 * time.Millisecond) // the connection may break before it is said that it was cut
 	}
-	w.t.Errorf("%s: an answer is missing: %v", w.name.is, err)
+	w.t.Errorf("%s: an answer is missing: %v", w.person.name, err)
 	return false
 }
 
@@ -132,10 +135,10 @@ func (w *worker) step() bool {
 	case n < 65 && len(w.codes) > 0:
 		return w.redeemOne()
 	case n < 90:
-		f, ok := pick(w, w.families, (*family).lives)
+		f, ok := pick(w, w.families, (*family).known)
 		return !ok || w.refreshOne(f)
 	case n < 96:
-		return w.rename(s)
+		return w.name.maybe != "" || w.rename(s)
 	case n < 97 && w.links != nil:
 		return w.useLink()
 	case w.titles != nil:
@@ -293,7 +296,7 @@ const clientsPath = "/settings/admin/oidc-clients/"
 
 // changeClient renames an application, or adds one.
 func (w *worker) changeClient(s *session) bool {
-	c, have := pick(w, keys(w.titles), func(*client) bool { return true })
+	c, have := pick(w, keys(w.titles), func(c *client) bool { return w.titles[c].maybe == "" })
 	path := clientsPath + "new"
 	if have && w.rng.IntN(3) > 0 {
 		path = clientsPath + c.id

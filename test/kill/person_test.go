@@ -63,6 +63,7 @@ func (p *person) ask(method, path, session, contentType, body string, headers ..
 	for i := 0; i+1 < len(headers); i += 2 {
 		r.Header.Set(headers[i], headers[i+1])
 	}
+	begun := time.Now()
 	res, err := p.http.Do(r)
 	if err != nil {
 		return answer{}, err
@@ -82,9 +83,23 @@ func (p *person) ask(method, path, session, contentType, body string, headers ..
 		}
 	}
 	if a.status >= 500 {
-		return a, fmt.Errorf("%s %s: %d %.300s", method, path, a.status, a.body)
+		return a, &outage{method + " " + path, a.status, res.Header.Get("X-Upstream"), res.Header.Get("Retry-After"), a.body, begun}
 	}
 	return a, nil
+}
+
+// An outage is an answer that says that there was none.
+type outage struct {
+	what     string
+	status   int
+	upstream string // the processes that were asked, as the proxy before them says
+	retry    string // when to come back
+	body     string
+	begun    time.Time
+}
+
+func (o *outage) Error() string {
+	return fmt.Sprintf("%s: %d %q after %v %.300s", o.what, o.status, o.upstream, time.Since(o.begun).Round(time.Millisecond), o.body)
 }
 
 func (p *person) get(path, session string) (answer, error) {

@@ -75,7 +75,7 @@ func newServer(t *testing.T, dsn string, settings ...string) *server {
 	t.Cleanup(func() {
 		s.kill()
 		if t.Failed() {
-			t.Logf("the end of the log:\n%s", s.log.tail(4000))
+			t.Logf("errors in the log:\n%sand its end:\n%s", s.log.errors(), s.log.tail(1000))
 		}
 	})
 	return s
@@ -207,6 +207,22 @@ func (l *log) tail(n int) string {
 	defer l.mu.Unlock()
 	b := l.b.Bytes()
 	return string(b[max(0, len(b)-n):])
+}
+
+// errors are the lines that tell of one, the first and the last of them.
+func (l *log) errors() string {
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	var all []string
+	for line := range strings.Lines(l.b.String()) {
+		if strings.Contains(line, "level=ERROR") {
+			all = append(all, line)
+		}
+	}
+	if len(all) > 12 {
+		all = append(all[:6:6], all[len(all)-6:]...)
+	}
+	return strings.Join(all, "")
 }
 
 // kills is how many times the server dies on each engine in all tests together.
