@@ -27,6 +27,7 @@ something is wrong; what deserves a look alone leaves it 0, unless --strict is t
 	flags: []option{
 		{name: "inside", about: "ask nobody over the network: look at the settings and the database alone"},
 		{name: "endpoint", short: "e", value: "URL", about: "where the server of this machine listens, if not where the settings say"},
+		{name: "unix-socket", value: "PATH", about: "the Unix socket that it listens on, if not the one of the settings"},
 		{name: "strict", about: "be content with nothing that deserves a look"},
 		{name: "json", about: "print JSON: name, where, state, title, text and cure of each check"},
 		{name: "quiet", short: "q", about: "print what is not well alone"},
@@ -80,12 +81,12 @@ func doctor(ctx context.Context, c *call) error {
 		kids = keys
 	}
 	if !c.on("inside") {
-		endpoint := c.text("endpoint")
-		if endpoint == "" {
-			endpoint = localEndpoint(conf)
+		at, err := c.server()
+		if err != nil {
+			return err
 		}
 		x := examiner{checkup: u, roots: c.roots, kids: kids}
-		x.here(ctx, strings.TrimRight(endpoint, "/"), conf)
+		x.here(ctx, at)
 		x.outside(ctx, conf)
 	}
 	return c.tell(u)
@@ -119,11 +120,19 @@ func (u *checkup) settings(c app.Config) {
 	if path, err := db.Path(string(c.Database)); err == nil && path != "" {
 		u.volume(filepath.Dir(path))
 	}
-	plainServer := c.PublicURL.Scheme == "https"
-	if plainServer && len(c.TrustProxy) == 0 && c.TrustedPlatform == "" && !c.NoRateLimits {
+	behind := c.PublicURL.Scheme == "https" && !c.TLS.Set() && len(c.ProxyProtocol) == 0
+	if behind && len(c.TrustProxy) == 0 && c.TrustedPlatform == "" && !c.NoRateLimits {
 		u.add(inside, "proxies", overview.Warn, "No proxy is trusted", "APP_URL is https and this server speaks http, so a proxy stands in front; TRUST_PROXY is false, so everybody behind it counts as one address and shares one limit.",
-			"Set TRUST_PROXY to the address or network of the proxy, and restart.")
+			proxyCure(c))
 	}
+}
+
+// proxyCure is what helps when no proxy is trusted.
+func proxyCure(c app.Config) string {
+	if c.UnixSocket != "" {
+		return "Set TRUST_PROXY=127.0.0.1, which is what the proxy at the Unix socket counts as, and restart."
+	}
+	return "Set TRUST_PROXY to the address or network of the proxy, and restart."
 }
 
 // volume says whether the directory of the database can be written to.

@@ -35,6 +35,7 @@ type examiner struct {
 	*checkup
 	roots *x509.CertPool // nil are those of the system, or those brought along
 	kids  []string       // of the signing keys in the database
+	by    string         // the path of the Unix socket to ask by, or ""
 }
 
 // An answer is what came back.
@@ -61,7 +62,7 @@ func (x *examiner) ask(ctx context.Context, address string, header ...string) (*
 		}
 	}
 	client := http.Client{
-		Transport:     &http.Transport{TLSClientConfig: &tls.Config{InsecureSkipVerify: true}, DisableKeepAlives: true, ForceAttemptHTTP2: true},
+		Transport:     app.Through(x.by),
 		CheckRedirect: func(*http.Request, []*http.Request) error { return http.ErrUseLastResponse },
 	}
 	sent := time.Now()
@@ -76,18 +77,20 @@ func (x *examiner) ask(ctx context.Context, address string, header ...string) (*
 }
 
 // here asks the server on this machine.
-func (x *examiner) here(ctx context.Context, endpoint string, c app.Config) {
+func (x examiner) here(ctx context.Context, at spot) {
+	x.by = at.socket
+	endpoint := at.address
 	a, err := x.ask(ctx, endpoint+"/healthz")
 	switch {
 	case err != nil:
-		x.add(here, "server", overview.Bad, "The server does not run here", fmt.Sprintf("Nothing answers at %s: %s.", endpoint, short(err)),
-			"Start it. If it runs in another container or listens elsewhere, say where with --endpoint, or run the doctor there.")
+		x.add(here, "server", overview.Bad, "The server does not run here", fmt.Sprintf("Nothing answers at %s: %s.", at, short(err)),
+			"Start it. If it runs in another container or listens elsewhere, say where with --endpoint or --unix-socket, or run the doctor there.")
 		return
 	case a.status != http.StatusNoContent:
 		x.add(here, "server", overview.Bad, "Something else answers", fmt.Sprintf("%s/healthz answers %d, and the server would answer 204.", endpoint, a.status), "Stop what uses the port, or choose another by PORT.")
 		return
 	}
-	x.add(here, "server", overview.OK, "The server runs", "It answers at "+endpoint+".", "")
+	x.add(here, "server", overview.OK, "The server runs", "It answers at "+at.String()+".", "")
 	if a, err = x.ask(ctx, endpoint+"/readyz"); err != nil || a.status != http.StatusNoContent {
 		x.add(here, "ready", overview.Bad, "The server is not ready", "It runs, but wants no requests: it stops, has no database, or its clock differs from the database's.", "Its log says why.")
 	} else {

@@ -3,6 +3,9 @@ package main
 import (
 	"context"
 	"fmt"
+	"os"
+	"os/signal"
+	"syscall"
 
 	"pocketid/internal/app"
 )
@@ -23,6 +26,12 @@ func serve(ctx context.Context, p *call) error {
 		return err
 	}
 	defer a.Close()
+	if a.Reloads() {
+		again := make(chan os.Signal, 1)
+		signal.Notify(again, syscall.SIGHUP)
+		defer signal.Stop(again)
+		a.Again = again
+	}
 	instrument(a)
 	return a.Run(ctx)
 }

@@ -5,6 +5,7 @@ import (
 	"fmt"
 	"log/slog"
 	"net/http"
+	"os"
 	"strings"
 	"sync/atomic"
 	"time"
@@ -22,6 +23,7 @@ import (
 	"pocketid/internal/secret"
 	"pocketid/internal/settings"
 	"pocketid/internal/signin"
+	"pocketid/internal/socket"
 	"pocketid/internal/web"
 )
 
@@ -44,6 +46,11 @@ type App struct {
 	master   *secret.Master
 	handler  http.Handler
 	stopping atomic.Bool // a balancer should turn away
+
+	// certificates are those that the server speaks TLS by; nil without TLS, and beside a server.
+	certificates atomic.Pointer[socket.Certificates]
+	// Again is where somebody asks for the certificate to be read again; nil is never.
+	Again <-chan os.Signal
 }
 
 // New builds the house for serving. Nothing is changed before it is known that
@@ -151,6 +158,9 @@ func (a *App) newOverview() *overview.Overview {
 	for _, n := range a.config.TrustProxy {
 		c.Proxies = true
 		c.EveryProxy = c.EveryProxy || n.Bits() == 0
+	}
+	if a.config.TLS.Set() {
+		c.Certificate = a.certificate
 	}
 	return overview.New(c)
 }

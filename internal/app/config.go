@@ -5,10 +5,12 @@ package app
 import (
 	"errors"
 	"fmt"
+	"io/fs"
 	"log/slog"
 	"net/netip"
 	"net/url"
 	"os"
+	"slices"
 	"strings"
 
 	"pocketid/internal/db"
@@ -18,6 +20,7 @@ import (
 	"pocketid/internal/outbound"
 	"pocketid/internal/secret"
 	"pocketid/internal/settings"
+	"pocketid/internal/socket"
 )
 
 // Config is what the environment says. Its zero value is not usable; Load
@@ -45,6 +48,17 @@ type Config struct {
 
 	Host string
 	Port int
+	// UnixSocket is the path of a socket to listen on instead, UnixSocketMode its mode, and
+	// SystemdSocket says that systemd passes sockets on.
+	UnixSocket     string
+	UnixSocketMode fs.FileMode
+	SystemdSocket  bool
+	// ProxyProtocol are the peers who begin connections with a header of that protocol.
+	ProxyProtocol []netip.Prefix
+	// TLS is the certificate of this server's own; it is empty where a proxy has one.
+	TLS socket.Pair
+	// Systemd is what whoever started the process says about sockets and signs of life.
+	Systemd Systemd
 
 	LogLevel slog.Level
 	LogJSON  bool
@@ -157,6 +171,7 @@ func Load(environ []string, dotenv string) (Config, error) {
 		}
 	}
 	c.EncryptionKeyFile = env["ENCRYPTION_KEY_FILE"]
+	flaws = append(flaws, c.readSockets(env)...)
 	c.Predecessor = predecessor(env)
 	flaws = append(flaws, c.readSettings(env)...)
 	if err := errors.Join(flaws...); err != nil {
@@ -210,6 +225,12 @@ func (c Config) remarks() []Note {
 	if host := c.PublicURL.Hostname(); c.PublicURL.Scheme == "http" && !local(host) {
 		warn("APP_URL is http and " + host + " is not localhost: browsers offer passkeys on https alone, so nobody can sign in; put TLS in front and set APP_URL=https://" + c.PublicURL.Host)
 	}
+	if len(c.ProxyProtocol) > 0 && slices.ContainsFunc(c.TrustProxy, func(n netip.Prefix) bool { return n.Bits() == 0 }) {
+		warn("PROXY_PROTOCOL tells who connects, and TRUST_PROXY=true believes the headers of all of them: unless the proxy overwrites X-Forwarded-For, anybody can pass for another; leave TRUST_PROXY out, or name addresses in it")
+	}
+	if c.TLS.Set() && c.PublicURL.Scheme == "http" {
+		warn("TLS_CERT is set, so the server speaks https, and APP_URL is http; set APP_URL=https://" + c.PublicURL.Host)
+	}
 	if c.NoRateLimits {
 		warn("DISABLE_RATE_LIMITING is on: guesses are no longer slowed down by network")
 	}
@@ -229,6 +250,7 @@ func (v variable) value(env map[string]string) (string, error) {
 	switch {
 	case value != "" && path != "":
 		return "", flawf("and %s_FILE are both set; keep one of them", v.name)
+	case path != "" && v.watched:
 	case path != "":
 		b, err := os.ReadFile(path)
 		if err != nil {

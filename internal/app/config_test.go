@@ -171,7 +171,7 @@ func TestNotes(t *testing.T) {
 		{"warns of another case", []string{"app_url=https://x"}, "APP_URL was perhaps meant"},
 		{"warns of a hyphen", []string{"APP-URL=https://x"}, "APP_URL was perhaps meant"},
 		{"warns of a letter too many in a file's name", []string{"ENCRYPTION_KEYS_FILE=/x"}, "ENCRYPTION_KEY_FILE was perhaps meant"},
-		{"names what is not built", []string{"TLS_CERT=x", "PROXY_PROTOCOL=x"}, "set, but without effect in this version: PROXY_PROTOCOL, TLS_CERT"},
+		{"names what is not built", []string{"GEOLITE_DB_PATH=x", "LOCAL_IPV6_RANGES=x"}, "set, but without effect in this version: GEOLITE_DB_PATH, LOCAL_IPV6_RANGES"},
 		{"names what is not needed", []string{"ANALYTICS_DISABLED=true"}, "set, but not needed here: ANALYTICS_DISABLED"},
 		{"says nothing of what a cluster injects", []string{
 			"POCKET_ID_PORT=tcp://10.0.0.1:1411", "POCKET_ID_SERVICE_HOST=10.0.0.1", "POCKET_ID_PORT_1411_TCP_ADDR=10.0.0.1",

@@ -2,16 +2,16 @@ package app
 
 import (
 	"context"
-	"crypto/tls"
 	"fmt"
 	"net/http"
 	"time"
 )
 
 // Probe asks an address and wants a status of 200 to 299 within five seconds.
-// It looks at no certificate: the address is this machine's own, whose name is
-// on none.
-func Probe(ctx context.Context, address string) error {
+func Probe(ctx context.Context, address string) error { return ProbeThrough(ctx, "", address) }
+
+// ProbeThrough is Probe by a Unix socket, when there is a path.
+func ProbeThrough(ctx context.Context, path, address string) error {
 	ctx, cancel := context.WithTimeout(ctx, 5*time.Second)
 	defer cancel()
 	r, err := http.NewRequestWithContext(ctx, http.MethodGet, address, nil)
@@ -19,7 +19,7 @@ func Probe(ctx context.Context, address string) error {
 		return err
 	}
 	client := http.Client{
-		Transport:     &http.Transport{TLSClientConfig: &tls.Config{InsecureSkipVerify: true}, DisableKeepAlives: true},
+		Transport:     Through(path),
 		CheckRedirect: func(*http.Request, []*http.Request) error { return http.ErrUseLastResponse },
 	}
 	res, err := client.Do(r)

@@ -7,7 +7,7 @@ import (
 	"log/slog"
 	"net"
 	"net/http"
-	"strconv"
+	"strings"
 	"sync"
 	"sync/atomic"
 	"time"
@@ -15,6 +15,7 @@ import (
 	"pocketid/internal/audit"
 	"pocketid/internal/edge"
 	"pocketid/internal/signin"
+	"pocketid/internal/socket"
 )
 
 const (
@@ -25,6 +26,8 @@ const (
 	drain = 15 * time.Second
 	// maxConnections is how many sockets may be open at once; more wait.
 	maxConnections = 4096
+	// maxStreams is how many requests a connection of HTTP/2 may have in flight.
+	maxStreams = 100
 )
 
 // ErrInterrupted is the cause of a stop that somebody waits for at a terminal:
@@ -34,16 +37,18 @@ var ErrInterrupted = errors.New("interrupted")
 // Run serves until ctx ends, and returns when everything has stopped. All
 // goroutines of the program start here and end with it.
 func (a *App) Run(ctx context.Context) error {
-	var l net.ListenConfig
-	socket, err := l.Listen(ctx, "tcp", net.JoinHostPort(a.config.Host, strconv.Itoa(a.config.Port)))
-	if err != nil {
-		return &Stop{fmt.Sprintf("The server cannot listen: %v.", err), "Stop what uses the port, or choose another by PORT."}
+	if err := a.secure(); err != nil {
+		return err
 	}
-	return a.serve(ctx, socket)
+	sockets, err := a.config.listen(ctx)
+	if err != nil {
+		return err
+	}
+	return a.serve(ctx, sockets...)
 }
 
-// serve serves on a socket until ctx ends.
-func (a *App) serve(ctx context.Context, socket net.Listener) error {
+// serve serves on sockets until ctx ends.
+func (a *App) serve(ctx context.Context, sockets ...net.Listener) error {
 	// Whoever reaches the page at once has to find it open.
 	setup, err := a.SignIn.OpenSetup(ctx, audit.System("serve"))
 	if err != nil && !errors.Is(err, signin.ErrSetupDone) {
@@ -53,8 +58,17 @@ func (a *App) serve(ctx context.Context, socket net.Listener) error {
 	server := a.server()
 	var requests atomic.Int64
 	server.Handler = counted(a.leaving(server.Handler), &requests)
-	failed := make(chan error, 1)
-	go func() { failed <- server.Serve(limited(socket, maxConnections)) }()
+	failed := make(chan error, len(sockets))
+	free := make(chan struct{}, maxConnections)
+	var at []string
+	for _, s := range sockets {
+		at = append(at, s.Addr().String())
+		s = limited(s, free)
+		if len(a.config.ProxyProtocol) > 0 {
+			s = socket.Proxied(s, a.config.ProxyProtocol)
+		}
+		go func() { failed <- a.accept(server, s) }()
+	}
 
 	work, end := context.WithCancel(context.WithoutCancel(ctx))
 	var working sync.WaitGroup
@@ -63,14 +77,20 @@ func (a *App) serve(ctx context.Context, socket net.Listener) error {
 	taken := make(chan error, 1)
 	working.Go(func() { taken <- a.DB.Attend(work) })
 
-	a.log.Info("ready", "address", a.config.PublicURL.String(), "listening", socket.Addr().String())
+	working.Go(func() { a.watch(work) })
+	working.Go(func() { a.config.Systemd.Supervisor.Reassure(work, a.alive) })
+
+	a.log.Info("ready", "address", a.config.PublicURL.String(), "listening", strings.Join(at, " "))
 	if first {
 		a.log.Info("nobody has an account yet; make the first one", "address", a.SignIn.SetupURL(), "until", setup.Until.Format(time.RFC3339))
 	}
 
+	a.tell("READY=1\nSTATUS=Serves " + a.config.PublicURL.String())
+
 	select {
 	case err = <-failed:
 		err = fmt.Errorf("serve: %w", err)
+		server.Close() // the other sockets
 	case err = <-taken: // the database is somebody else's now
 		err = errors.Join(err, a.stop(ctx, server))
 	case <-ctx.Done():
@@ -96,8 +116,7 @@ func (a *App) Work(ctx context.Context) {
 func (a *App) server() *http.Server {
 	var protocols http.Protocols
 	protocols.SetHTTP1(true)
-	protocols.SetUnencryptedHTTP2(true) // for proxies that speak it behind TLS
-	return &http.Server{
+	s := &http.Server{
 		Handler:           a.handler,
 		MaxHeaderBytes:    edge.MaxHeaderBytes,
 		ReadHeaderTimeout: edge.ReadHeaderTimeout,
@@ -105,15 +124,26 @@ func (a *App) server() *http.Server {
 		WriteTimeout:      edge.WriteTimeout,
 		IdleTimeout:       edge.IdleTimeout,
 		Protocols:         &protocols,
-		HTTP2:             &http.HTTP2Config{MaxConcurrentStreams: 100},
-		ErrorLog:          slog.NewLogLogger(a.log.Handler(), slog.LevelDebug), // broken handshakes and headers of strangers
+		HTTP2: &http.HTTP2Config{
+			MaxConcurrentStreams: maxStreams, MaxReadFrameSize: 16 << 10,
+			MaxReceiveBufferPerConnection: 256 << 10, MaxReceiveBufferPerStream: 128 << 10,
+		},
+		ErrorLog: slog.NewLogLogger(a.log.Handler(), slog.LevelDebug), // broken handshakes and headers of strangers
 	}
+	if certs := a.certificates.Load(); certs != nil {
+		protocols.SetHTTP2(true)
+		s.TLSConfig = certs.Config()
+	} else {
+		protocols.SetUnencryptedHTTP2(true) // for proxies that speak it behind TLS
+	}
+	return s
 }
 
 // stop ends the server: it is not ready any more, then takes no connection,
 // then finishes what is in flight.
 func (a *App) stop(ctx context.Context, server *http.Server) error {
 	a.stopping.Store(true)
+	a.tell("STOPPING=1")
 	if cause := context.Cause(ctx); !errors.Is(cause, ErrInterrupted) {
 		a.log.Info("stopping", "cause", cause.Error(), "in", turnAway)
 		time.Sleep(turnAway)
@@ -140,9 +170,10 @@ func (a *App) leaving(next http.Handler) http.Handler {
 	})
 }
 
-// limited hands out at most n connections at a time.
-func limited(l net.Listener, n int) net.Listener {
-	return &limitedListener{Listener: l, free: make(chan struct{}, n), closed: make(chan struct{})}
+// limited hands out at most as many connections at a time as there are free places, which
+// listeners may share.
+func limited(l net.Listener, free chan struct{}) net.Listener {
+	return &limitedListener{Listener: l, free: free, closed: make(chan struct{})}
 }
 
 type limitedListener struct {

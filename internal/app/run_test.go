@@ -167,7 +167,7 @@ func TestStopAtATerminalDoesNotWait(t *testing.T) {
 func TestListenerWaitsWhenAllPlacesAreTaken(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		p := newPipes()
-		l := limited(p, 1)
+		l := limited(p, make(chan struct{}, 1))
 		accepted := make(chan net.Conn, 2)
 		go func() {
 			for {

@@ -18,9 +18,7 @@ var idle = strings.Fields(`ACTORS_HOST ACTORS_PORT ALLOW_DOWNGRADE ANALYTICS_DIS
 	S3_SECRET_ACCESS_KEY S3_SECRET_ACCESS_KEY_FILE UPLOAD_PATH VERSION_CHECK_DISABLED`)
 
 // missing are variables of Pocket ID 2.x for what this version cannot do yet.
-var missing = strings.Fields(`GEOLITE_DB_PATH GEOLITE_DB_URL LOCAL_IPV6_RANGES MAXMIND_LICENSE_KEY MAXMIND_LICENSE_KEY_FILE
-	PROXY_PROTOCOL SYSTEMD_SOCKET TLS_CERT TLS_CERT_FILE TLS_KEY TLS_KEY_FILE
-	UNIX_SOCKET UNIX_SOCKET_MODE`)
+var missing = strings.Fields(`GEOLITE_DB_PATH GEOLITE_DB_URL LOCAL_IPV6_RANGES MAXMIND_LICENSE_KEY MAXMIND_LICENSE_KEY_FILE`)
 
 // strangers are remarks on variables that are set and mean nothing: those that
 // Pocket ID 2.x knows, and names that look like a slip of the pen. All else is

@@ -1,6 +1,7 @@
 package app
 
 import (
+	"io/fs"
 	"log/slog"
 	"net"
 	"net/netip"
@@ -24,6 +25,7 @@ type variable struct {
 	help     string
 	file     bool // NAME_FILE names a file to read it from
 	raw      bool // the file's bytes count as they are, a final newline too
+	watched  bool // the file is read when it is needed, and again when it changes
 	set      func(c *Config, value string) error
 }
 
@@ -110,6 +112,48 @@ var variables = []variable{
 		set: func(c *Config, s string) (err error) {
 			if c.Port, err = strconv.Atoi(s); err != nil || c.Port < 1 || c.Port > 65535 {
 				return flawf("is %q, which is not a number between 1 and 65535", s)
+			}
+			return nil
+		}},
+	{name: "UNIX_SOCKET", example: "/run/pocket-id/pocket-id.sock",
+		help: "The path of a Unix socket to listen on instead of `HOST` and `PORT`, for a proxy on this machine. Who connects by it counts as 127.0.0.1: name that in `TRUST_PROXY`.",
+		set: func(c *Config, s string) error {
+			if strings.ContainsRune(s, 0) || len(s) > maxSocketPath {
+				return flawf("is longer than the %d bytes that the path of a socket may have", maxSocketPath)
+			}
+			c.UnixSocket = s
+			return nil
+		}},
+	{name: "UNIX_SOCKET_MODE", fallback: "0660", example: "0660",
+		help: "Who may connect by that socket, as the mode of a file.",
+		set: func(c *Config, s string) error {
+			mode, err := strconv.ParseUint(s, 8, 32)
+			if err != nil || mode > 0o777 {
+				return flawf("is %q, which is not the mode of a file in octal digits", s)
+			}
+			c.UnixSocketMode = fs.FileMode(mode)
+			return nil
+		}},
+	{name: "SYSTEMD_SOCKET", fallback: "false", example: "true",
+		help: "`true` takes the sockets that systemd opened for this service instead of `HOST` and `PORT`.",
+		set:  boolean(func(c *Config) *bool { return &c.SystemdSocket })},
+	{name: "TLS_CERT", example: `"$(cat fullchain.pem)"`, file: true, watched: true,
+		help: "The certificate for https on this very port, with its whole chain, as PEM. A file of `TLS_CERT_FILE` is looked at again every ten seconds and at SIGHUP; a new pair that cannot be used leaves the old one in use. Without it the server speaks http, for a proxy in front.",
+		set: func(c *Config, s string) (err error) {
+			c.TLS.Cert, err = pemText(s)
+			return err
+		}},
+	{name: "TLS_KEY", example: `"$(cat privkey.pem)"`, file: true, watched: true,
+		help: "The private key of that certificate. Both are given by files, or neither.",
+		set: func(c *Config, s string) (err error) {
+			c.TLS.Key, err = pemText(s)
+			return err
+		}},
+	{name: "PROXY_PROTOCOL", fallback: "false", example: "10.0.0.5",
+		help: "Which proxies begin each connection with a header of the PROXY protocol (version 1 or 2), by which they tell the client's address: `true` for whoever connects, or a list of addresses and networks. Theirs without a header are closed, but for those of this machine itself; others send none.",
+		set: func(c *Config, s string) (err error) {
+			if c.ProxyProtocol, err = edge.ParseProxies(s); err != nil {
+				return flawf("is %q, which is neither true, false nor a list of addresses and networks", s)
 			}
 			return nil
 		}},

@@ -50,6 +50,7 @@ type check struct {
 var checks = []check{
 	{"address", (*Overview).address},
 	{"secure", (*Overview).secure},
+	{"certificate", (*Overview).certificate},
 	{"proxy", (*Overview).proxy},
 	{"key", (*Overview).key},
 	{"signing", (*Overview).signing},
@@ -66,6 +67,8 @@ const (
 
 	clockWarn = time.Second     // a clock that is off so far deserves a look
 	clockBad  = 5 * time.Second // and one that is off so far ends readiness
+
+	certSoon = 14 * 24 * time.Hour // a certificate that ends so soon was not renewed by itself
 
 	oldKey = 365 * 24 * time.Hour // a signing key that should be replaced
 

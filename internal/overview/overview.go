@@ -5,6 +5,7 @@ package overview
 
 import (
 	"context"
+	"crypto/x509"
 	"net/url"
 
 	"pocketid/internal/audit"
@@ -27,6 +28,9 @@ type Config struct {
 	KeyNamed bool
 	// Proxies says that TRUST_PROXY names somebody, EveryProxy that it names everybody.
 	Proxies, EveryProxy bool
+	// Certificate is the server's own, and why a newer one is not in use, if there is one;
+	// nil where a proxy has it.
+	Certificate func() (*x509.Certificate, error)
 	// NoLimits says that the limits for each network are off.
 	NoLimits bool
 }

@@ -30,7 +30,7 @@ type Door struct {
 
 // clocks are the packages that may look at a clock. All others take the
 // instant of their transaction.
-const clocks = "db edge jobs outbound"
+const clocks = "db edge jobs outbound socket"
 
 // House is the plan of this project.
 var House = Plan{
@@ -41,6 +41,7 @@ var House = Plan{
 		"i18n":      "",
 		"edge":      "fault i18n secret",
 		"outbound":  "",
+		"socket":    "",
 		"db":        "fault",
 		"audit":     "db fault secret",
 		"jobs":      "db fault secret",
@@ -53,7 +54,7 @@ var House = Plan{
 		"moving":    "audit db directory fault images jose oidc outbound secret settings signin",
 		"web":       "api audit directory edge fault i18n images jobs oidc overview settings signin",
 		"api":       "audit directory edge fault i18n images jobs oidc overview settings signin",
-		"app":       "api audit db directory edge fault i18n images jobs jose moving oidc outbound overview secret settings signin web",
+		"app":       "api audit db directory edge fault i18n images jobs jose moving oidc outbound overview secret settings signin socket web",
 
 		"dbtest":  "db secret",
 		"apptest": "app audit db dbtest directory i18n jose oidc outbound secret signin",
