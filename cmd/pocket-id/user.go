@@ -21,6 +21,7 @@ var userCommands = []command{
 			{name: "search", short: "s", value: "WORDS", about: "only those with names or addresses that begin so"},
 			{name: "role", value: "ROLE", about: "only those of this role", choices: []string{"admin", "user"}},
 			{name: "state", value: "STATE", about: "only those in this state", choices: []string{"active", "keyless", "new", "disabled", "expired", "deleted"}},
+			{name: "passkeys", value: "NUMBER", about: "only those with so many passkeys", choices: []string{"none", "one", "several"}},
 			{name: "group", short: "g", value: "GROUP", about: "only members of this group"},
 			{name: "sort", value: "ORDER", about: "the order, with a minus in front the other way round", choices: userSorts()},
 			limitFlag, asJSON, quiet,
@@ -153,7 +154,7 @@ func usernames(list []directory.User) string {
 }
 
 func userList(ctx context.Context, c *call, a *app.App, by audit.Actor) error {
-	f := directory.UserFilter{Search: c.text("search"), Role: directory.Role(c.choice("role")), State: directory.State(c.choice("state")), Sort: directory.UserSort(c.choice("sort"))}
+	f := directory.UserFilter{Search: c.text("search"), Role: directory.Role(c.choice("role")), State: directory.State(c.choice("state")), Passkeys: directory.PasskeyCount(c.choice("passkeys")), Sort: directory.UserSort(c.choice("sort"))}
 	if name := c.text("group"); name != "" {
 		g, err := groupNamed(ctx, a, by, name)
 		if err != nil {

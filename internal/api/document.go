@@ -255,7 +255,11 @@ func (s *schemas) parameters(o *Operation) (list []object) {
 		}
 		query("search", "Text anywhere in a name.", object{"type": "string", "maxLength": maxSearch})
 		for _, name := range c.filterable {
-			query("filters["+name+"]", "One of these values; also as filters["+name+"][0], filters["+name+"][1].", object{"type": "array", "items": object{"type": "string"}})
+			item := object{"type": "string"}
+			if values := c.values[name]; values != nil {
+				item["enum"] = values
+			}
+			query("filters["+name+"]", "One of these values; also as filters["+name+"][0], filters["+name+"][1].", object{"type": "array", "items": item})
 		}
 	}
 	header := func(name, does string) {

@@ -22,7 +22,11 @@ const (
 )
 
 // A columns says which columns of a list can be sorted by and which can be filtered by.
-type columns struct{ sortable, filterable []string }
+type columns struct {
+	sortable, filterable []string
+	// values are all that a filter takes, where it is not any text.
+	values map[string][]string
+}
 
 // queryOf reads what a request asks of a list. What cannot be understood is as if it had
 // not been said, because that is what programs rely on; what is too much is cut.

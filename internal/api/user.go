@@ -70,7 +70,8 @@ func userOf(u *directory.User, groups []directory.Group) user {
 
 var userColumns = columns{
 	sortable:   []string{"username", "email", "emailVerified", "firstName", "lastName", "displayName", "isAdmin", "disabled", "createdAt"},
-	filterable: []string{"emailVerified", "isAdmin", "disabled"},
+	filterable: []string{"emailVerified", "isAdmin", "disabled", "passkeys"},
+	values:     map[string][]string{"passkeys": {string(directory.PasskeysNone), string(directory.PasskeysOne), string(directory.PasskeysSeveral)}},
 }
 
 func (a *API) users(w http.ResponseWriter, r *http.Request) error {

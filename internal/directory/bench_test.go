@@ -49,6 +49,10 @@ func benchUsers(b *testing.B, d *db.DB, n int) {
 		{"new", UserFilter{State: StateNew}},
 		{"expired", UserFilter{State: StateExpired}},
 		{"deleted", UserFilter{State: StateDeleted}},
+		{"no passkey", UserFilter{Passkeys: PasskeysNone}},
+		{"one passkey", UserFilter{Passkeys: PasskeysOne, Sort: "-seen"}},
+		{"several passkeys", UserFilter{Passkeys: PasskeysSeveral}},
+		{"several passkeys of administrators", UserFilter{Passkeys: PasskeysSeveral, Role: RoleAdmin}},
 		{"disabled of many", UserFilter{State: StateDisabled, Search: "lov"}},
 	} {
 		b.Run(tt.name, func(b *testing.B) {
@@ -91,6 +95,7 @@ func crowd(b *testing.B, d *db.DB, n int) {
 				}
 				insertUser(tx, &u)
 			}
+			tx.Do(`UPDATE users SET passkeys = CASE WHEN substr(username, 6, 2) = '13' THEN 0 WHEN substr(username, 6, 1) = '2' THEN 2 ELSE 1 END WHERE passkeys = 0`)
 			return nil
 		})
 		if err != nil {

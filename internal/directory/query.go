@@ -49,8 +49,23 @@ func (q Query) order(s *statement, columns map[string]string) {
 var queryUserColumns = map[string]string{"username": `username_key`, "email": `email_key`, "emailVerified": `email_verified`, "firstName": `first_name`,
 	"lastName": `last_name`, "displayName": `display_key`, "isAdmin": `admin`, "disabled": `disabled_at`, "createdAt": `created_at`}
 
-// queryUserFilters are the conditions that are true or false.
-var queryUserFilters = map[string]string{"emailVerified": `email_verified`, "isAdmin": `admin`, "disabled": `(disabled_at IS NOT NULL)`}
+// queryUserFilters are the conditions of the values that each filter has.
+var queryUserFilters = map[string]map[string]string{"emailVerified": truth(`email_verified`), "isAdmin": truth(`admin`), "disabled": truth(`(disabled_at IS NOT NULL)`),
+	"passkeys": numbers(numberOfPasskeys)}
+
+// truth are the values of what is true or false.
+func truth(condition string) map[string]string {
+	return map[string]string{"true": condition, "1": condition, "false": `NOT ` + condition, "0": `NOT ` + condition}
+}
+
+// numbers are the values of a number of passkeys.
+func numbers(column string) map[string]string {
+	conditions := map[string]string{}
+	for n, condition := range passkeyCounts {
+		conditions[string(n)] = column + condition
+	}
+	return conditions
+}
 
 // QueryUsers lists people with their groups, for administrators.
 func (d *Directory) QueryUsers(ctx context.Context, by audit.Actor, q Query) (list []QueriedUser, total int, err error) {
@@ -67,18 +82,15 @@ func (d *Directory) QueryUsers(ctx context.Context, by audit.Actor, q Query) (li
 		s.WriteString(` AND (username_key LIKE ` + m + ` ESCAPE '!' OR email_key LIKE ` + m + ` ESCAPE '!' OR display_key LIKE ` + m + ` ESCAPE '!'
 			OR EXISTS (SELECT 1 FROM user_words w WHERE w.user_id = users.id AND w.word LIKE ` + m + ` ESCAPE '!'))`)
 	}
-	for name, condition := range queryUserFilters {
+	for name, conditions := range queryUserFilters {
 		values := q.Filters[name]
 		if len(values) == 0 {
 			continue
 		}
 		var any []string
 		for _, v := range values {
-			switch strings.ToLower(v) {
-			case "true", "1":
+			if condition, ok := conditions[strings.ToLower(v)]; ok {
 				any = append(any, condition)
-			case "false", "0":
-				any = append(any, `NOT `+condition)
 			}
 		}
 		s.WriteString(` AND (` + strings.Join(append(any, `1 = 0`), ` OR `) + `)`)

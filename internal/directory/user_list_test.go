@@ -45,6 +45,9 @@ func inList(u *User, f UserFilter, now time.Time) bool {
 			return false
 		}
 	}
+	if n := passkeysOf(u); f.Passkeys == PasskeysNone && n != 0 || f.Passkeys == PasskeysOne && n != 1 || f.Passkeys == PasskeysSeveral && n < 2 {
+		return false
+	}
 	if f.Role != "" && u.Admin != (f.Role == RoleAdmin) {
 		return false
 	}
@@ -60,8 +63,21 @@ func inList(u *User, f UserFilter, now time.Time) bool {
 	return true
 }
 
-// keyless says who has no passkey in the lists of these tests.
-func keyless(u *User) bool { return strings.Contains("147", u.ID[len(u.ID)-1:]) }
+// passkeysOf says how many passkeys somebody has in the lists of these tests.
+func passkeysOf(u *User) int {
+	switch u.ID[len(u.ID)-1] {
+	case '1', '4', '7':
+		return 0
+	case '2':
+		return 2
+	case '8':
+		return 3
+	}
+	return 1
+}
+
+// keyless says who has no passkey.
+func keyless(u *User) bool { return passkeysOf(u) == 0 }
 
 // before is how the list orders two users.
 func before(a, b *User, by UserSort) int {
@@ -127,7 +143,7 @@ func TestUsersAreListed(t *testing.T) {
 					u.Kind = "service"
 				}
 				insertUser(tx, &u)
-				if !keyless(&u) {
+				for range passkeysOf(&u) {
 					GainPasskey(tx, u.ID)
 				}
 				if end := u.ID[len(u.ID)-1:]; u.DeletedAt.IsZero() && strings.Contains("246", end) {
@@ -142,7 +158,7 @@ func TestUsersAreListed(t *testing.T) {
 		for _, way := range [][2]int{{200, 2000}, {0, 2000}, {0, 9}} {
 			manyUsers, walkAlong = way[0], way[1]
 			for n := range 120 {
-				f := UserFilter{Role: Role(pick("admin user - -")), State: State(pick("active keyless disabled expired new deleted - -")),
+				f := UserFilter{Role: Role(pick("admin user - -")), State: State(pick("active keyless disabled expired new deleted - -")), Passkeys: PasskeyCount(pick("none one several - - nonsense")),
 					Sort:  UserSort(pick("name username email created seen -name -username -email -created -seen - nonsense")),
 					Limit: 1 + random.IntN(30)}
 				if n%5 == 0 {
@@ -155,6 +171,7 @@ func TestUsersAreListed(t *testing.T) {
 					f.Search += "  " + pick("a lov 李 zzz ex")
 				}
 				f.Role, f.State = Role(strings.Trim(string(f.Role), "-")), State(strings.Trim(string(f.State), "-"))
+				f.Passkeys = f.Known().Passkeys
 				var want []string
 				for _, u := range all {
 					if inList(u, f, now) {
@@ -176,7 +193,7 @@ func TestUsersAreListed(t *testing.T) {
 					for i := range p.Rows {
 						r := &p.Rows[i]
 						got = append(got, r.ID)
-						if u := users[r.ID]; r.Name() != u.Name() || r.Email != u.Email || r.Admin != u.Admin || f.State != "" && r.State(now) != f.State || !r.LastSignInAt.Equal(u.LastSignInAt) {
+						if u := users[r.ID]; r.Name() != u.Name() || r.Email != u.Email || r.Admin != u.Admin || r.Passkeys != passkeysOf(u) || f.State != "" && r.State(now) != f.State || !r.LastSignInAt.Equal(u.LastSignInAt) {
 							t.Fatalf("the row of %+v is %+v", u, r)
 						}
 					}

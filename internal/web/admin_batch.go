@@ -94,7 +94,7 @@ func (x *Web) showBatchAsk(w http.ResponseWriter, r *http.Request, a askedOf, pr
 			}
 		}
 		p.MoreGroups = found.Next != "" || p.Find != ""
-		for _, name := range []string{"do", "all", "q", "state", "role", "group", "back", "id"} {
+		for _, name := range []string{"do", "all", "q", "state", "role", "passkeys", "group", "back", "id"} {
 			for _, value := range query[name] {
 				p.Asked = append(p.Asked, hiddenField{name, value})
 			}

@@ -42,8 +42,10 @@ type usersPage struct {
 	Search string
 	State  string
 	Role   string
-	Group  string
-	Groups []groupChoice
+	// Passkeys is how many of them people have.
+	Passkeys string
+	Group    string
+	Groups   []groupChoice
 	// MoreGroups says that there are groups which the filter does not offer.
 	MoreGroups bool
 	Columns    []columnChoice
@@ -89,7 +91,7 @@ const usersShown = 25
 func userFilterOf(query url.Values) directory.UserFilter {
 	return directory.UserFilter{
 		Search: strings.TrimSpace(query.Get("q")), Sort: directory.UserSort(query.Get("sort")), After: query.Get("after"), Limit: usersShown,
-		State: directory.State(query.Get("state")), Role: directory.Role(query.Get("role")), Group: query.Get("group"),
+		State: directory.State(query.Get("state")), Role: directory.Role(query.Get("role")), Passkeys: directory.PasskeyCount(query.Get("passkeys")), Group: query.Get("group"),
 	}.Known()
 }
 
@@ -101,8 +103,8 @@ func (x *Web) users(w http.ResponseWriter, r *http.Request) error {
 	}
 	p := usersPage{
 		Frame:  Frame{Title: words.T("frame.users"), Area: "admin", Here: "users", Modules: []string{"table.js"}},
-		Search: f.Search, State: string(f.State), Role: string(f.Role), Group: f.Group, Total: found.Total, Counted: found.Total < directory.MaxCount,
-		Asked: f.Search != "" || f.State != "" || f.Role != "" || f.Group != "", Deleted: f.State == directory.StateDeleted,
+		Search: f.Search, State: string(f.State), Role: string(f.Role), Passkeys: string(f.Passkeys), Group: f.Group, Total: found.Total, Counted: found.Total < directory.MaxCount,
+		Asked: f.Search != "" || f.State != "" || f.Role != "" || f.Passkeys != "" || f.Group != "", Deleted: f.State == directory.StateDeleted,
 		First: usersAddress(f, f.Sort, ""), Later: f.After != "", Heads: map[string]sortHead{}, Columns: columnsOf(r, words),
 	}
 	if p.Groups, p.MoreGroups, err = x.groupFilter(r, f.Group); err != nil {
@@ -150,7 +152,7 @@ func usersAddress(f directory.UserFilter, sort directory.UserSort, after string)
 		sort = ""
 	}
 	q := url.Values{}
-	for name, value := range map[string]string{"q": f.Search, "state": string(f.State), "role": string(f.Role), "group": f.Group, "sort": string(sort), "after": after} {
+	for name, value := range map[string]string{"q": f.Search, "state": string(f.State), "role": string(f.Role), "passkeys": string(f.Passkeys), "group": f.Group, "sort": string(sort), "after": after} {
 		if value != "" {
 			q.Set(name, value)
 		}

@@ -36,6 +36,7 @@ var lists = []list{
 	{"people, disabled ones", "/settings/admin/users?state=disabled", "", 0},
 	{"people, who never signed in", "/settings/admin/users?state=new", "", 0},
 	{"people, who signed in and have no passkey", "/settings/admin/users?state=keyless", "", 0},
+	{"people, with several passkeys", "/settings/admin/users?passkeys=several", "", 0},
 	{"people, administrators", "/settings/admin/users?role=admin", "", 0},
 	{"people, of a group", "/settings/admin/users?group={group}", "", 0},
 	{"people, of a group, search, disabled", "/settings/admin/users?group={group}&state=disabled&q=lov", "", 0},

@@ -158,6 +158,13 @@ func TestUsers(t *testing.T) {
 		p.click(".tools button")
 		p.text("No user matches")
 		p.open(usersPath)
+		for value, want := range map[string]string{"none": "3 people", "one": "1 person", "several": "No user matches"} {
+			p.do(chromedp.SetValue(chromedp.CSS("#passkeys"), value))
+			p.click(".tools button")
+			p.text(want)
+			p.until(`location.search.includes("passkeys=` + value + `")`)
+		}
+		p.open(usersPath)
 		p.click(`thead th:nth-of-type(3) a`)
 		p.see(`[aria-sort=ascending]:nth-of-type(3)`)
 		p.click(`thead th:nth-of-type(3) a`)
