@@ -34,6 +34,9 @@ type Config struct {
 	Overview *overview.Overview
 	// Version is that of the program.
 	Version string
+	// Others are the addresses that are served beside these: the document tells of those
+	// that are for programs.
+	Others func() []edge.Route
 }
 
 // API is all nouns.
@@ -46,12 +49,13 @@ type API struct {
 	keeper    *settings.Keeper
 	overview  *overview.Overview
 	version   string
+	others    func() []edge.Route
 	document  func() (edge.Content, error)
 }
 
 // New makes the API.
 func New(c Config) *API {
-	a := &API{directory: c.Directory, signin: c.SignIn, oidc: c.OIDC, audit: c.Audit, settings: c.Settings, keeper: c.Keeper, overview: c.Overview, version: c.Version}
+	a := &API{directory: c.Directory, signin: c.SignIn, oidc: c.OIDC, audit: c.Audit, settings: c.Settings, keeper: c.Keeper, overview: c.Overview, version: c.Version, others: c.Others}
 	a.document = sync.OnceValues(a.makeDocument)
 	return a
 }

@@ -32,15 +32,23 @@ var sections = []struct{ word, name, about string }{
 	{"api-access", "API access", "What an application may ask of APIs."},
 	{"api-keys", "API keys", "Keys for programs."},
 	{"audit-logs", "Audit log", "What happened, and who did it."},
+	{"user-batches", "Users", ""},
+	{"client-registration-tokens", "OIDC clients", ""},
 	{"application-configuration", "Configuration", "The settings of the house."},
 	{"application-images", "Images", "Logo, background and icon of the house."},
 	{"version", "System", "The program itself."},
 	{"openapi.json", "System", ""},
+	{"health-checks", "System", ""},
+	{"jobs", "System", ""},
+	{"signing-keys", "System", ""},
+	{"", protocols, "What applications speak by OAuth 2.0 and OpenID Connect. These addresses take no API keys; their faults are those of OAuth."},
 }
 
 // Section is the name of the section that an operation belongs to.
-func (o *Operation) Section() string {
-	word, _, _ := strings.Cut(strings.TrimPrefix(o.Path(), "/api/"), "/")
+func (o *Operation) Section() string { return sectionOf(o.Path()) }
+
+func sectionOf(path string) string {
+	word, _, _ := strings.Cut(strings.TrimPrefix(path, "/api/"), "/")
 	for _, s := range sections {
 		if s.word == word {
 			return s.name
@@ -52,27 +60,39 @@ func (o *Operation) Section() string {
 var wildcard = regexp.MustCompile(`\{([^}.$]+)\}`)
 
 // ID names an operation by its method and path: getUsersById.
-func (o *Operation) ID() string {
+func (o *Operation) ID() string { return idOf(o.Method(), o.Path()) }
+
+func idOf(method, path string) string {
 	var b strings.Builder
-	b.WriteString(strings.ToLower(o.Method()))
-	for word := range strings.FieldsFuncSeq(wildcard.ReplaceAllString(strings.TrimPrefix(o.Path(), "/api"), "by-$1"), func(r rune) bool { return strings.ContainsRune("/-._{}", r) }) {
+	b.WriteString(strings.ToLower(method))
+	for word := range strings.FieldsFuncSeq(wildcard.ReplaceAllString(strings.TrimPrefix(path, "/api"), "by-$1"), func(r rune) bool { return strings.ContainsRune("/-._{}", r) }) {
 		b.WriteString(strings.ToUpper(word[:1]) + word[1:])
 	}
 	return b.String()
 }
 
-// Document is the OpenAPI document of all operations, as JSON.
-func Document(version string, list []Operation) ([]byte, error) {
+// Document is the OpenAPI document of all operations, and of those of the other routes that
+// are for programs, as JSON.
+func Document(version string, list []Operation, others []edge.Route) ([]byte, error) {
 	s := newSchemas()
 	paths := object{}
+	add := func(method, path string, said object) {
+		if paths[path] == nil {
+			paths[path] = object{}
+		}
+		paths[path].(object)[strings.ToLower(method)] = said
+	}
 	for i := range list {
 		o := &list[i]
-		if paths[o.Path()] == nil {
-			paths[o.Path()] = object{}
-		}
-		paths[o.Path()].(object)[strings.ToLower(o.Method())] = s.operation(o)
+		add(o.Method(), o.Path(), s.operation(o))
 	}
-	s.components["Problem"] = problemSchema
+	for _, r := range others {
+		e, ok := endpoints[r.Pattern]
+		if method, path, _ := strings.Cut(r.Pattern, " "); ok {
+			add(method, path, e.said(method, path, &r))
+		}
+	}
+	s.components["Problem"], s.components["OAuthError"] = problemSchema, membersSchema("error! error_description")
 	var tags []object
 	seen := map[string]bool{}
 	for _, section := range sections {
@@ -100,6 +120,8 @@ func Document(version string, list []Operation) ([]byte, error) {
 
 var securitySchemes = object{
 	"session": object{"type": "apiKey", "in": "cookie", "name": "__Host-session", "description": "The session of a browser, on our own pages."},
+	"client":  object{"type": "http", "scheme": "basic", "description": "The id and the secret of an application; or in the body, or by an assertion, as the application is set."},
+	"token":   object{"type": "http", "scheme": "bearer", "description": "An access token, or a token of the registration of applications."},
 	"key":     object{"type": "apiKey", "in": "header", "name": edge.KeyHeader, "description": "An API key. The names beside it are the scopes that a key with scopes needs."},
 }
 
@@ -112,7 +134,7 @@ var responses = object{"problem": object{
 	},
 }}
 
-// problemSchema is that of every fault.
+// problemSchema is that of every fault that the protocols do not know.
 var problemSchema = object{
 	"type": "object",
 	"properties": object{

@@ -11,17 +11,23 @@ import (
 func (a *API) systemOperations() []Operation {
 	return []Operation{
 		open("GET /api/openapi.json", "Tells what this API can do, as an OpenAPI document.", a.tellDocument).sends(jsonType),
-		mine("GET /api/version/current", edge.AnyKey, "Tells the version that runs.", a.current).answers(http.StatusOK, current{}),
+		mine("GET /api/version/current", edge.AnyKey, "Tells which release of the incumbent's API is spoken here, as currentVersion, and the release of this program.", a.current).answers(http.StatusOK, current{}),
 	}
 }
 
-// current is the version that runs.
+// speaks is the release of the incumbent whose API this one speaks.
+const speaks = "2.14.0"
+
+// current is the version that runs. Programs that were written for the incumbent compare
+// currentVersion with its releases to learn what they may ask for, so that is what they are
+// told there; the release of this program is beside it.
 type current struct {
-	Version string `json:"currentVersion"`
+	Speaks  string `json:"currentVersion"`
+	Release string `json:"release"`
 }
 
 func (a *API) current(w http.ResponseWriter, r *http.Request) error {
-	return edge.WriteJSON(w, http.StatusOK, current{a.version})
+	return edge.WriteJSON(w, http.StatusOK, current{speaks, a.version})
 }
 
 // tellDocument answers the document of all operations. It holds no secrets: what may be done here
@@ -36,7 +42,7 @@ func (a *API) tellDocument(w http.ResponseWriter, r *http.Request) error {
 
 // makeDocument makes the document once, when somebody asks for it first.
 func (a *API) makeDocument() (edge.Content, error) {
-	b, err := Document(a.version, a.Operations())
+	b, err := Document(a.version, a.Operations(), a.others())
 	if err != nil {
 		return edge.Content{}, err
 	}

@@ -6,6 +6,7 @@ import (
 	"log/slog"
 	"net/http"
 	"os"
+	"slices"
 	"strings"
 	"sync/atomic"
 	"time"
@@ -183,7 +184,7 @@ func (a *App) serving(ctx context.Context) error {
 	}
 	var err error
 	a.API = api.New(api.Config{Directory: a.Directory, SignIn: a.SignIn, OIDC: a.OIDC, Audit: a.Audit, Settings: settings.Reader(a.DB), Keeper: a.Settings,
-		Overview: a.Overview, Version: a.config.Version})
+		Overview: a.Overview, Version: a.config.Version, Others: func() []edge.Route { return slices.Concat(a.protocol(), a.Web.Routes()) }})
 	a.Web, err = web.New(web.Config{
 		Operations: a.API.Reference,
 		Directory:  a.Directory, SignIn: a.SignIn, OIDC: a.OIDC, Audit: a.Audit,

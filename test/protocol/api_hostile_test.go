@@ -190,9 +190,7 @@ func TestHostileRequestsToTheAPI(t *testing.T) { // threats 65, 75
 		doc := documentOf(t, h)
 		_, key := keyOf(t, h, admin)
 		v := &vandal{rand.New(rand.NewPCG(*hostileSeed, 0)), doc, []string{ada.ID, bob.ID, client.ID, "me", "nobody"}}
-		operations := doc.operations()
-		slices.Sort(operations)
-		operations = slices.DeleteFunc(operations, func(route string) bool {
+		operations := slices.DeleteFunc(doc.operations(), func(route string) bool {
 			return strings.HasSuffix(route, "/logout") // which would end the walk
 		})
 		statuses := map[int]int{}
