@@ -1,6 +1,7 @@
 package api
 
 import (
+	"context"
 	"net/http"
 	"strconv"
 
@@ -11,9 +12,9 @@ import (
 func (a *API) configOperations() []Operation {
 	return []Operation{
 		open("GET /api/application-configuration", "Lists the settings that everybody may know.", a.configPublic).answers(http.StatusOK, []setting{}),
-		admins("GET /api/application-configuration/all", "settings:read", "Lists all settings. Of a secret there is a mask alone.", a.configAll).answers(http.StatusOK, []setting{}),
+		admins("GET /api/application-configuration/all", "settings:read", "Lists all settings. Of a secret there is a mask alone.", a.configAll).answers(http.StatusOK, []setting{}).holds(a.configState),
 		admins("PUT /api/application-configuration", "settings:write", "Sets all settings: what is left out or empty is as it was at first.", a.configSet).
-			takes(map[string]string{}).answers(http.StatusOK, []setting{}),
+			takes(map[string]string{}).answers(http.StatusOK, []setting{}).holds(a.configState),
 	}
 }
 
@@ -50,7 +51,12 @@ func (a *API) configAll(w http.ResponseWriter, r *http.Request) error {
 	if err != nil {
 		return err
 	}
-	return edge.WriteJSON(w, http.StatusOK, settingsOf(s, everySetting))
+	return writeObject(w, r, http.StatusOK, settingsOf(s, everySetting))
+}
+
+// configState are all settings as GET answers them: of a secret, whether there is one.
+func (a *API) configState(ctx context.Context, _ *http.Request, check func(any) error) context.Context {
+	return a.keeper.When(ctx, func(s settings.Settings) error { return check(settingsOf(s, everySetting)) })
 }
 
 func (a *API) configSet(w http.ResponseWriter, r *http.Request) error {

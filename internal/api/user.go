@@ -14,7 +14,7 @@ func (a *API) userOperations() []Operation {
 	return []Operation{
 		admins("GET /api/users", "users:read", "Lists accounts.", a.users).lists(user{}, userColumns),
 		admins("POST /api/users", "users:write", "Makes an account.", a.userAdd).takes(userIn{}).answers(http.StatusCreated, user{}),
-		mine("GET /api/users/me", "account:read", "Tells of your own account.", a.me).answers(http.StatusOK, user{}).holds(a.userState),
+		mine("GET /api/users/me", "account:read", "Tells of your own account.", a.user).answers(http.StatusOK, user{}).holds(a.userState),
 		admins("GET /api/users/{id}", "users:read", "Tells of an account.", a.user).answers(http.StatusOK, user{}).holds(a.userState),
 		admins("DELETE /api/users/{id}", "users:write", "Deletes an account.", a.userDelete).holds(a.userState),
 		admins("GET /api/users/{id}/groups", "users:read", "Lists the groups of an account.", a.userGroups).answers(http.StatusOK, []group{}),
@@ -87,12 +87,8 @@ func (a *API) users(w http.ResponseWriter, r *http.Request) error {
 	return writePage(w, q, data, total)
 }
 
-func (a *API) me(w http.ResponseWriter, r *http.Request) error {
-	return a.showUser(w, r, http.StatusOK, actor(r).UserID)
-}
-
 func (a *API) user(w http.ResponseWriter, r *http.Request) error {
-	return a.showUser(w, r, http.StatusOK, r.PathValue("id"))
+	return a.showUser(w, r, http.StatusOK, whose(r))
 }
 
 func (a *API) showUser(w http.ResponseWriter, r *http.Request, status int, id string) error {
@@ -179,7 +175,10 @@ func (a *API) userGroupsSet(w http.ResponseWriter, r *http.Request) error {
 	return a.showUser(w, r, http.StatusOK, r.PathValue("id"))
 }
 
+// whose is the id of the account that a request is about: that of the address, or one's own.
+func whose(r *http.Request) string { return cmp.Or(r.PathValue("id"), actor(r).UserID) }
+
 // userState is an account as GET answers it: that of the address, or one's own.
 func (a *API) userState(ctx context.Context, r *http.Request, check func(any) error) context.Context {
-	return a.directory.WhenUser(ctx, cmp.Or(r.PathValue("id"), actor(r).UserID), func(u *directory.User, groups []directory.Group) error { return check(userOf(u, groups)) })
+	return a.directory.WhenUser(ctx, whose(r), func(u *directory.User, groups []directory.Group) error { return check(userOf(u, groups)) })
 }

@@ -16,7 +16,7 @@ func (a *API) userEditOperations() []Operation {
 		admins("PUT /api/users/{id}", "users:write", "Makes an account what is said of it. What is not said is emptied, but for emailVerified, userGroupIds and expiresAt, which stay.", a.userPut).
 			takes(userPut{}).answers(http.StatusOK, user{}).holds(a.userState),
 		mine("PUT /api/users/me", "account:write", "Changes your own profile and language.", a.mePut).
-			takes(profileIn{}).answers(http.StatusOK, user{}).holds(a.meState),
+			takes(profileIn{}).answers(http.StatusOK, user{}).holds(a.userState),
 		// The end of an account is its own, because programs of other houses do not send it.
 		admins("PUT /api/users/{id}/expiry", "users:write", "Says when an account ends, or that it does not.", a.userExpiry).
 			takes(expiryIn{}).answers(http.StatusOK, user{}).holds(a.userState),
@@ -27,16 +27,16 @@ func (a *API) userEditOperations() []Operation {
 		mine("DELETE /api/users/me", "", "Deletes your own account where the settings let you, after a fresh confirmation by passkey for delete.", a.meDelete),
 		admins("PUT /api/users/{id}/profile-picture", "users:write", "Gives an account a picture.", a.userPicture).takesFile(images.MaxFile),
 		admins("DELETE /api/users/{id}/profile-picture", "users:write", "Takes the picture of an account away.", a.userPictureDelete),
-		mine("PUT /api/users/me/profile-picture", "account:write", "Gives your own account a picture.", a.mePicture).takesFile(images.MaxFile),
-		mine("DELETE /api/users/me/profile-picture", "account:write", "Takes your own picture away.", a.mePictureDelete),
-		admins("GET /api/users/{id}/details", "users:read", "Tells what else is said of somebody to applications.", a.userDetails).answers(http.StatusOK, directory.Standard{}),
+		mine("PUT /api/users/me/profile-picture", "account:write", "Gives your own account a picture.", a.userPicture).takesFile(images.MaxFile),
+		mine("DELETE /api/users/me/profile-picture", "account:write", "Takes your own picture away.", a.userPictureDelete),
+		admins("GET /api/users/{id}/details", "users:read", "Tells what else is said of somebody to applications.", a.userDetails).answers(http.StatusOK, directory.Standard{}).holds(a.detailsState),
 		admins("PUT /api/users/{id}/details", "users:write", "Replaces what else is said of somebody to applications.", a.userDetailsPut).
-			takes(directory.Standard{}).answers(http.StatusOK, directory.Standard{}),
-		mine("GET /api/users/me/details", "account:read", "Tells what else is said of you to applications.", a.meDetails).answers(http.StatusOK, directory.Standard{}),
+			takes(directory.Standard{}).answers(http.StatusOK, directory.Standard{}).holds(a.detailsState),
+		mine("GET /api/users/me/details", "account:read", "Tells what else is said of you to applications.", a.userDetails).answers(http.StatusOK, directory.Standard{}).holds(a.detailsState),
 		mine("PUT /api/users/me/details", "account:write", "Replaces those of your own details that the settings let you change.", a.meDetailsPut).
-			takes(directory.Standard{}).answers(http.StatusOK, directory.Standard{}),
-		mine("GET /api/users/me/preferences", "account:read", "Tells how you see the pages.", a.mePreferences).answers(http.StatusOK, preferences{}),
-		mine("PUT /api/users/me/preferences", "account:write", "Changes how you see the pages.", a.mePreferencesPut).takes(preferences{}).answers(http.StatusOK, preferences{}),
+			takes(directory.Standard{}).answers(http.StatusOK, directory.Standard{}).holds(a.detailsState),
+		mine("GET /api/users/me/preferences", "account:read", "Tells how you see the pages.", a.mePreferences).answers(http.StatusOK, preferences{}).holds(a.preferencesState),
+		mine("PUT /api/users/me/preferences", "account:write", "Changes how you see the pages.", a.mePreferencesPut).takes(preferences{}).answers(http.StatusOK, preferences{}).holds(a.preferencesState),
 	}
 }
 
@@ -93,11 +93,6 @@ func (a *API) mePut(w http.ResponseWriter, r *http.Request) error {
 		return err
 	}
 	return a.showUser(w, r, http.StatusOK, u.ID)
-}
-
-// meState is the own account as GET answers it.
-func (a *API) meState(ctx context.Context, r *http.Request, check func(any) error) context.Context {
-	return a.directory.WhenUser(ctx, actor(r).UserID, func(u *directory.User, groups []directory.Group) error { return check(userOf(u, groups)) })
 }
 
 // expiryIn is when an account ends; null is never.
@@ -178,14 +173,6 @@ func (a *API) meDelete(w http.ResponseWriter, r *http.Request) error {
 }
 
 func (a *API) userPicture(w http.ResponseWriter, r *http.Request) error {
-	return a.setPicture(w, r, r.PathValue("id"))
-}
-
-func (a *API) mePicture(w http.ResponseWriter, r *http.Request) error {
-	return a.setPicture(w, r, actor(r).UserID)
-}
-
-func (a *API) setPicture(w http.ResponseWriter, r *http.Request, id string) error {
 	file, _, err := edge.File(r, "file")
 	if err != nil {
 		return err
@@ -194,26 +181,26 @@ func (a *API) setPicture(w http.ResponseWriter, r *http.Request, id string) erro
 	if err != nil {
 		return err
 	}
-	_, err = a.directory.SetPicture(r.Context(), actor(r), id, p)
+	_, err = a.directory.SetPicture(r.Context(), actor(r), whose(r), p)
 	return nothing(w, err)
 }
 
 func (a *API) userPictureDelete(w http.ResponseWriter, r *http.Request) error {
-	_, err := a.directory.RemovePicture(r.Context(), actor(r), r.PathValue("id"))
-	return nothing(w, err)
-}
-
-func (a *API) mePictureDelete(w http.ResponseWriter, r *http.Request) error {
-	_, err := a.directory.RemovePicture(r.Context(), actor(r), actor(r).UserID)
+	_, err := a.directory.RemovePicture(r.Context(), actor(r), whose(r))
 	return nothing(w, err)
 }
 
 func (a *API) userDetails(w http.ResponseWriter, r *http.Request) error {
-	u, err := a.directory.User(r.Context(), r.PathValue("id"))
+	u, err := a.directory.User(r.Context(), whose(r))
 	if err != nil {
 		return err
 	}
-	return edge.WriteJSON(w, http.StatusOK, u.Standard)
+	return writeObject(w, r, http.StatusOK, u.Standard)
+}
+
+// detailsState are the details of an account as GET answers them.
+func (a *API) detailsState(ctx context.Context, r *http.Request, check func(any) error) context.Context {
+	return a.directory.WhenUser(ctx, whose(r), func(u *directory.User, _ []directory.Group) error { return check(u.Standard) })
 }
 
 func (a *API) userDetailsPut(w http.ResponseWriter, r *http.Request) error {
@@ -222,14 +209,6 @@ func (a *API) userDetailsPut(w http.ResponseWriter, r *http.Request) error {
 		return err
 	}
 	u, err := a.directory.SetStandard(r.Context(), actor(r), r.PathValue("id"), in)
-	if err != nil {
-		return err
-	}
-	return edge.WriteJSON(w, http.StatusOK, u.Standard)
-}
-
-func (a *API) meDetails(w http.ResponseWriter, r *http.Request) error {
-	u, err := a.directory.User(r.Context(), actor(r).UserID)
 	if err != nil {
 		return err
 	}
@@ -260,7 +239,12 @@ func (a *API) mePreferences(w http.ResponseWriter, r *http.Request) error {
 	if err != nil {
 		return err
 	}
-	return edge.WriteJSON(w, http.StatusOK, preferences(u.Look()))
+	return writeObject(w, r, http.StatusOK, preferences(u.Look()))
+}
+
+// preferencesState are the own preferences as GET answers them.
+func (a *API) preferencesState(ctx context.Context, r *http.Request, check func(any) error) context.Context {
+	return a.directory.WhenUser(ctx, actor(r).UserID, func(u *directory.User, _ []directory.Group) error { return check(preferences(u.Look())) })
 }
 
 func (a *API) mePreferencesPut(w http.ResponseWriter, r *http.Request) error {

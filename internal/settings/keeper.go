@@ -208,6 +208,18 @@ func Follow[C Card](shown string, typed, is C) C {
 	return typed
 }
 
+// When makes the next change of ctx depend on what check says of the settings as they are in
+// the transaction of that change.
+func (k *Keeper) When(ctx context.Context, check func(Settings) error) context.Context {
+	return db.Before(ctx, func(tx *db.Tx) error {
+		s, err := Of(tx)
+		if err != nil {
+			return err
+		}
+		return check(s)
+	})
+}
+
 func (k *Keeper) change(ctx context.Context, by audit.Actor, edit func(s Settings) (Settings, error)) (s Settings, err error) {
 	if err := by.MustAdmin(); err != nil {
 		return Settings{}, err

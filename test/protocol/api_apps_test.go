@@ -181,7 +181,7 @@ func houseContracts(w *world) []contract {
 	list := []contract{
 		{route: "GET /api/application-configuration", who: everybody, status: 200, members: "key type value"},
 		{route: "GET /api/application-configuration/all", scope: "settings:read", status: 200, members: "key type value"},
-		{route: "PUT /api/application-configuration", scope: "settings:write", status: 200, members: "key type value", body: always[any](map[string]string{"appName": "Pocket ID"})},
+		{route: "PUT /api/application-configuration", scope: "settings:write", status: 200, members: "key type value", body: always[any](map[string]string{"appName": "Pocket ID"}), conditional: true},
 		{route: "GET /api/version/latest", who: everybody, status: 200, members: "latestVersion"},
 		{route: "GET /api/signing-keys", scope: "settings:read", status: 200, members: "activeAt alg createdAt id retiredAt retiringAt state verifiesUntil"},
 		{route: "POST /api/signing-keys/rotate", scope: "settings:write", status: 200, members: "alg alreadyBegun keyId previousKeyId signs signsAt", body: always[any](map[string]any{"alg": "ES256"})},
