@@ -77,8 +77,9 @@ var userCommands = []command{
 		run:      deed(userLoginLink),
 	},
 	{
-		name: "user sign-out", args: "<user>...", about: "end everything that people have open, here and at applications",
-		examples: []string{"user sign-out ada"}, run: deed(userSignOut),
+		name: "user sign-out", args: "[<user>]...", about: "end everything that people have open, here and at applications",
+		flags:    []option{{name: "everybody", about: "everybody who has an account, whoever runs this too"}, yes},
+		examples: []string{"user sign-out ada", "user sign-out --everybody"}, run: deed(userSignOut),
 	},
 	{
 		name: "user passkeys list", args: "<user>", about: "list somebody's passkeys",
@@ -272,15 +273,3 @@ func userEnable(ctx context.Context, c *call, a *app.App, by audit.Actor) error 
 	return c.say("Enabled: %s. They sign in anew.", usernames(list))
 }
 
-func userSignOut(ctx context.Context, c *call, a *app.App, by audit.Actor) error {
-	list, _, err := persons(ctx, a, by, c.args)
-	if err != nil {
-		return err
-	}
-	for i := range list {
-		if err := a.SignIn.SignOutEverywhereOf(ctx, by, list[i].ID); err != nil {
-			return err
-		}
-	}
-	return c.say("Signed out everywhere: %s.", usernames(list))
-}

@@ -94,7 +94,7 @@ func (c Config) resolveKey(ctx context.Context) (*secret.Master, error) {
 func (c Config) noKey(k key) error {
 	return &Stop{
 		fmt.Sprintf("The secrets in %s are sealed with an encryption key, and there is none: ENCRYPTION_KEY is not set and %s is not there. Nothing was changed.", c.where(), k.from),
-		fmt.Sprintf("Put the file %s back, or set ENCRYPTION_KEY to the key of the first start.", k.from)}
+		fmt.Sprintf("Put the file %s back, or set ENCRYPTION_KEY to the key of the first start. If nobody has it any more: pocket-id encryption-key-rotate --lost goes on without it and says what is lost.", k.from)}
 }
 
 // wrongKey explains that the key is not the one of the database. When another
@@ -120,7 +120,7 @@ func (c Config) wrongKey(k key, check string) error {
 			return &Stop{why, "The key in " + path + " fits: unset ENCRYPTION_KEY."}
 		}
 	}
-	return &Stop{why, "Put the first key back and start again. Without it the signing keys and stored passwords are lost, and the way on is a backup that was made with the key you have."}
+	return &Stop{why, "Put the first key back and start again. If nobody has it any more: pocket-id encryption-key-rotate --lost goes on without it and says what is lost."}
 }
 
 // where names the database without its password.

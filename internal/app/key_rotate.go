@@ -2,9 +2,11 @@ package app
 
 import (
 	"context"
+	"errors"
 	"fmt"
 	"log/slog"
 	"os"
+	"strings"
 
 	"pocketid/internal/audit"
 	"pocketid/internal/db"
@@ -67,6 +69,95 @@ func RotateEncryptionKey(ctx context.Context, c Config, by audit.Actor, next []b
 		settings.SetFact(tx, settings.KeyCheck, check)
 		settings.SetFact(tx, settings.MACRoot, root)
 		audit.Record(tx, by, audit.Event{Name: audit.EncryptionKeyRotated, Object: audit.Object{Kind: "settings"}, Data: map[string]any{"signing_keys": done.Sealed}})
+		return nil
+	})
+	if err != nil {
+		if draft != "" {
+			os.Remove(draft)
+		}
+		return done, err
+	}
+	if draft != "" {
+		err = os.Rename(draft, done.File)
+	}
+	return done, err
+}
+
+// A KeyLoss is what went with an encryption key that nobody has any more.
+type KeyLoss struct {
+	oidc.Loss
+	// Settings is how many secret settings have to be given again.
+	Settings int
+	// File is the file that the new key was written to, Key the new key where it was made and
+	// there is no file for it. Both are "" when it is the one at hand.
+	File, Key string
+}
+
+// ReplaceLostKey puts a new encryption key in the place of one that is lost, while no server
+// runs, in one transaction: people, passkeys, applications and their generated secrets,
+// grants and the log stay; what was sealed or hashed under the old key is dropped, and told.
+// Without next the key at hand, which does not fit, becomes the key, or one is made. It
+// refuses when a key at hand fits.
+func ReplaceLostKey(ctx context.Context, c Config, by audit.Actor, next []byte) (done KeyLoss, err error) {
+	_, err = c.resolveKey(ctx)
+	stop, ok := errors.AsType[*Stop](err)
+	switch {
+	case err == nil:
+		return done, &Stop{"The encryption key that is at hand fits, or the database has none yet: nothing is lost.", "To seal everything with another key leave --lost out."}
+	case !ok:
+		return done, err
+	case strings.Contains(stop.Cure, " fits"):
+		return done, stop
+	}
+	have, _ := c.findKey() // one that cannot be read is as lost
+	draft := ""
+	switch {
+	case next == nil && len(have.bytes) >= secret.MinKey:
+		next = have.bytes
+	case next == nil:
+		next = []byte(secret.Token())
+		fallthrough
+	default:
+		if c.EncryptionKey == "" && c.keyPath() != "" {
+			done.File = c.keyPath()
+			draft = done.File + ".new"
+		} else {
+			done.Key = string(next)
+		}
+	}
+	master, err := secret.NewMaster(next)
+	if err != nil {
+		return done, err
+	}
+	check, err := master.CheckValue()
+	if err != nil {
+		return done, err
+	}
+	d, err := db.Open(ctx, string(c.Database), db.Beside) // it refuses another schema
+	if err != nil {
+		return done, err
+	}
+	d.Close()
+	if d, err = db.Open(ctx, string(c.Database), db.Serve); err != nil { // with the lock of the only server
+		return done, err
+	}
+	defer d.Close()
+	if draft != "" {
+		if err := writeFile(draft, string(next)); err != nil {
+			return done, &Stop{fmt.Sprintf("The new key cannot be written to %s: %v. Nothing was changed.", draft, err), "Let this user write there."}
+		}
+	}
+	err = d.Write(ctx, func(tx *db.Tx) (err error) {
+		if done.Loss, err = oidc.Lose(tx); err != nil {
+			return err
+		}
+		if done.Settings, err = settings.Lose(tx); err != nil {
+			return err
+		}
+		settings.SetFact(tx, settings.KeyCheck, check)
+		settings.SetFact(tx, settings.MACRoot, "")
+		audit.Record(tx, by, audit.Event{Name: audit.EncryptionKeyRotated, Object: audit.Object{Kind: "settings"},
+			Data: map[string]any{"lost": true, "signing_keys": done.Keys}})
 		return nil
 	})
 	if err != nil {

@@ -10,6 +10,22 @@ import (
 
 // Reseal seals the secrets among the settings with another master key. It is a part.
 func Reseal(tx *db.Tx, from, to *secret.Master) error {
+	return eachSealed(tx, func(sealed Sealed) (Sealed, error) { return reseal(sealed, from, to) })
+}
+
+// Lose forgets the secrets among the settings, whose master key nobody has any more, and
+// says how many there were. What the environment sets comes back with the next start. It
+// is a part.
+func Lose(tx *db.Tx) (n int, err error) {
+	err = eachSealed(tx, func(Sealed) (Sealed, error) {
+		n++
+		return Sealed{}, nil
+	})
+	return n, err
+}
+
+// eachSealed puts what fn makes of each secret in its place.
+func eachSealed(tx *db.Tx, fn func(Sealed) (Sealed, error)) error {
 	s := Default()
 	var row, environment string
 	if err := tx.One([]any{db.Text(&row), db.Text(&environment)}, `
@@ -23,7 +39,7 @@ func Reseal(tx *db.Tx, from, to *secret.Master) error {
 		v := reflect.ValueOf(&s).Elem()
 		for i := range v.NumField() {
 			if sealed, ok := v.Field(i).Interface().(Sealed); ok && len(sealed) > 0 {
-				anew, err := reseal(sealed, from, to)
+				anew, err := fn(sealed)
 				if err != nil {
 					return err
 				}
@@ -50,7 +66,7 @@ func Reseal(tx *db.Tx, from, to *secret.Master) error {
 		if len(sealed) == 0 {
 			continue
 		}
-		anew, err := reseal(sealed, from, to)
+		anew, err := fn(sealed)
 		if err != nil {
 			return err
 		}
