@@ -25,6 +25,7 @@ func (a *API) auditOperations() []Operation {
 			param("event", "", "The name of an event; may be said several times.").
 			param("userID", "", "The id of somebody who did it or whom it concerns.").
 			param("clientID", "", "The id of a client.").
+			param("apiKeyID", "", "The id of an API key with which it was done.").
 			param("search", "", "The beginning of a name, an address, or the reference of a request.").
 			param("from", "", "The first instant (RFC 3339).").
 			param("until", "", "The first instant that is too late (RFC 3339)."),
@@ -45,23 +46,27 @@ type entry struct {
 	Actor     string            `json:"actorUsername"`
 	Data      map[string]string `json:"data"`
 
-	ActorID    string        `json:"actorUserID"`
-	ClientID   string        `json:"clientID"`
-	ClientName string        `json:"clientName"`
-	ObjectKind string        `json:"objectKind"`
-	ObjectID   string        `json:"objectID"`
-	ObjectName string        `json:"objectName"`
-	Via        string        `json:"via"`
-	UserAgent  string        `json:"userAgent"`
-	RequestID  string        `json:"requestID"`
-	Before     audit.Members `json:"before"`
-	After      audit.Members `json:"after"`
+	ActorID    string `json:"actorUserID"`
+	ClientID   string `json:"clientID"`
+	ClientName string `json:"clientName"`
+	ObjectKind string `json:"objectKind"`
+	ObjectID   string `json:"objectID"`
+	ObjectName string `json:"objectName"`
+	Via        string `json:"via"`
+	UserAgent  string `json:"userAgent"`
+	RequestID  string `json:"requestID"`
+	// KeyID and KeyName are those of the API key with which a program did it, as it was
+	// called then; they are empty when nobody used one.
+	KeyID   string        `json:"apiKeyID"`
+	KeyName string        `json:"apiKeyName"`
+	Before  audit.Members `json:"before"`
+	After   audit.Members `json:"after"`
 }
 
 func entryOf(e *audit.Entry) entry {
 	out := entry{ID: e.ID, CreatedAt: e.At.UTC(), Event: e.Event.String(), Address: e.Address, City: audit.Place(e.Address), Device: edge.DeviceOf(e.UserAgent).String(),
 		UserID: e.User, Username: e.UserName, Actor: e.ActorName, Data: map[string]string{}, ActorID: e.Actor, ClientID: e.Client, ClientName: e.ClientName,
-		ObjectKind: e.Object.Kind, ObjectID: e.Object.ID, ObjectName: e.Object.Name, Via: e.Via, UserAgent: e.UserAgent, RequestID: e.RequestID, Before: e.Before, After: e.After}
+		ObjectKind: e.Object.Kind, ObjectID: e.Object.ID, ObjectName: e.Object.Name, Via: e.Via, UserAgent: e.UserAgent, RequestID: e.RequestID, KeyID: e.Key, KeyName: e.KeyName, Before: e.Before, After: e.After}
 	if out.Before == nil {
 		out.Before = audit.Members{}
 	}
@@ -161,7 +166,7 @@ var errInstant = fault.New(fault.Invalid, "time_malformed")
 
 func (a *API) logExport(w http.ResponseWriter, r *http.Request) error {
 	q := r.URL.Query()
-	f := audit.Filter{Person: text(q.Get("userID")), Client: text(q.Get("clientID")), Search: directory.Fold(text(q.Get("search")))}
+	f := audit.Filter{Person: text(q.Get("userID")), Client: text(q.Get("clientID")), Key: text(q.Get("apiKeyID")), Search: directory.Fold(text(q.Get("search")))}
 	for _, name := range q["event"] {
 		if n, ok := audit.Named(name); ok {
 			f.Events = append(f.Events, n)

@@ -2,6 +2,7 @@ package api
 
 import (
 	"cmp"
+	"context"
 	"net/http"
 	"slices"
 	"strings"
@@ -46,12 +47,18 @@ func keyOf(k signin.Key) key {
 
 var keyColumns = columns{sortable: []string{"name", "expiresAt", "lastUsedAt", "createdAt"}}
 
-// keys lists one's own keys. An account has few, so they are sorted here.
+// keys lists one's own keys.
 func (a *API) keys(w http.ResponseWriter, r *http.Request) error {
 	list, err := a.signin.Keys(r.Context(), actor(r))
 	if err != nil {
 		return err
 	}
+	return writeKeys(w, r, list)
+}
+
+// writeKeys answers a page of the keys of an account, which has few, so that they are sorted
+// here.
+func writeKeys(w http.ResponseWriter, r *http.Request, list []signin.Key) error {
 	q := queryOf(r, keyColumns)
 	slices.SortStableFunc(list, func(x, y signin.Key) int {
 		way := 0
@@ -92,12 +99,17 @@ type keyOut struct {
 }
 
 func (a *API) keyMake(w http.ResponseWriter, r *http.Request) error {
+	return a.makeKey(w, r, a.signin.MakeKey)
+}
+
+// makeKey reads what a program says of a new key, and answers with the key that make makes.
+func (a *API) makeKey(w http.ResponseWriter, r *http.Request, make func(context.Context, signin.Visitor, signin.KeyEdit) (signin.Key, string, error)) error {
 	var in keyIn
 	if err := edge.ReadJSON(r, &in); err != nil {
 		return err
 	}
 	v, _ := signin.From(r.Context())
-	k, text, err := a.signin.MakeKey(r.Context(), v, signin.KeyEdit{Name: in.Name, Description: in.Description, ExpiresAt: in.ExpiresAt, Scopes: in.Scopes})
+	k, text, err := make(r.Context(), v, signin.KeyEdit{Name: in.Name, Description: in.Description, ExpiresAt: in.ExpiresAt, Scopes: in.Scopes})
 	if err != nil {
 		return err
 	}
@@ -110,12 +122,19 @@ type keyRenewal struct {
 }
 
 func (a *API) keyRenew(w http.ResponseWriter, r *http.Request) error {
+	return a.renewKey(w, r, func(ctx context.Context, v signin.Visitor, end time.Time) (signin.Key, string, error) {
+		return a.signin.RenewKey(ctx, v, r.PathValue("id"), end)
+	})
+}
+
+// renewKey reads until when a key goes on, and answers with the key that renew renews.
+func (a *API) renewKey(w http.ResponseWriter, r *http.Request, renew func(context.Context, signin.Visitor, time.Time) (signin.Key, string, error)) error {
 	var in keyRenewal
 	if err := edge.ReadJSON(r, &in); err != nil {
 		return err
 	}
 	v, _ := signin.From(r.Context())
-	k, text, err := a.signin.RenewKey(r.Context(), v, r.PathValue("id"), in.ExpiresAt)
+	k, text, err := renew(r.Context(), v, in.ExpiresAt)
 	if err != nil {
 		return err
 	}

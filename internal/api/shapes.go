@@ -13,6 +13,9 @@ import (
 // ShowUser is an account as the API shows it.
 func ShowUser(u *directory.User, groups []directory.Group) any { return userOf(u, groups) }
 
+// ShowService is a service account as the API shows it at the instant now.
+func ShowService(r *directory.ServiceRow, now time.Time) any { return serviceOf(r, now) }
+
 // ShowGroup is a group as the API shows it.
 func ShowGroup(g *directory.Group) any { return groupOf(g) }
 

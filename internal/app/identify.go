@@ -47,7 +47,7 @@ func (a *App) identifyKey(r *http.Request, key, scope string) (context.Context, 
 		return ctx, edge.Identity{}, edge.ErrKeyScope.With("scope", scope)
 	}
 	by := audit.Actor{Via: way(r), Address: edge.Address(ctx), UserAgent: edge.UserAgent(ctx), RequestID: edge.RequestID(ctx),
-		UserID: h.User.ID, Name: h.User.Username, Admin: h.User.Admin, KeyID: h.Key.ID, Scoped: !h.Key.Whole()}
+		UserID: h.User.ID, Name: h.User.Username, Admin: h.User.Admin, KeyID: h.Key.ID, KeyName: h.Key.Name, Scoped: !h.Key.Whole()}
 	who := edge.Identity{UserID: h.User.ID, Name: h.User.Username, Admin: h.User.Admin, KeyID: h.Key.ID}
 	return signin.WithHolder(audit.With(ctx, by), h), who, nil
 }

@@ -27,8 +27,9 @@ type Actor struct {
 	UserAgent string
 	RequestID string
 	SessionID string
-	// KeyID is the API key that the actor came with, instead of a session.
-	KeyID string
+	// KeyID is the API key that the actor came with, instead of a session, and KeyName what
+	// it is called now: the record keeps it when the key is gone.
+	KeyID, KeyName string
 	// Scoped says that the key is for some things alone. Admin then still is whether its
 	// owner is one; the address that was asked is one that the key is for.
 	Scoped bool
@@ -94,10 +95,10 @@ type Event struct {
 // Record notes that by did e. It is a part: nothing is noted unless tx
 // commits.
 func Record(tx *db.Tx, by Actor, e Event) {
-	tx.Do(`INSERT INTO audit (`+entryColumns+`) VALUES (`+db.Marks(17)+`)`,
+	tx.Do(`INSERT INTO audit (`+entryColumns+`) VALUES (`+db.Marks(entryColumnCount)+`)`,
 		secret.ID(), tx.Now().UnixMicro(), e.Name.text, e.Object.Kind, e.Object.ID, e.Object.Name,
 		db.Text(&e.User), db.Text(&e.Client), db.Text(&by.UserID), by.Name, by.Via,
-		by.Address, by.UserAgent, by.RequestID, optional(e.Before), optional(e.After), optional(e.Data))
+		by.Address, by.UserAgent, by.RequestID, optional(e.Before), optional(e.After), optional(e.Data), db.Text(&by.KeyID), db.Text(&by.KeyName))
 	learn(tx, e.Object)
 	if e.Name.In(UserDeleted, UserPurged, GroupDeleted, ClientDeleted, ClientDeregistered, ClientExpired, ClientDocumentForbidden, APIDeleted) {
 		part(tx, e.Object)

@@ -100,6 +100,9 @@ var (
 	UserExpired       = declare(ofPeople, "user.expired")
 	UserPurged        = declare(ofPeople, "user.purged")
 	UserNamesReleased = declare(ofPeople, "user.names_released")
+	ServiceCreated    = declare(ofPeople, "service_account.created")
+	ServiceEdited     = declare(ofPeople, "service_account.edited")
+	ServiceHandedOver = declare(ofPeople, "service_account.handed_over")
 	BatchStarted      = declare(ofPeople, "users.batch_started")
 	BatchStopped      = declare(ofPeople, "users.batch_stopped")
 

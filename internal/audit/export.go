@@ -59,7 +59,7 @@ func (l *Log) Export(ctx context.Context, by Actor, f Filter, fn func(*Entry) er
 // noted is what the log keeps of a filter.
 func (f Filter) noted() map[string]any {
 	m := map[string]any{}
-	for name, v := range map[string]string{"person": f.Person, "client": f.Client, "object": f.ObjectID, "part": string(f.Part), "way": f.Via, "address": f.Address, "search": f.Search} {
+	for name, v := range map[string]string{"person": f.Person, "client": f.Client, "object": f.ObjectID, "part": string(f.Part), "way": f.Via, "address": f.Address, "key": f.Key, "search": f.Search} {
 		if v != "" && len(v) <= maxText {
 			m[name] = v
 		}

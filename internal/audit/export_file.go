@@ -37,7 +37,7 @@ func NewFile(format string, to io.Writer, title func(Name) string) *File {
 }
 
 var fileColumns = []string{"time", "event", "title", "actor", "actor_id", "person", "person_id", "client", "client_id", "object_kind", "object_id", "object",
-	"way", "address", "user_agent", "reference", "before", "after", "data"}
+	"way", "address", "user_agent", "reference", "before", "after", "data", "key", "key_id"}
 
 // cutShort stands where the event does in the last line of a file that does not hold all.
 const cutShort = "export.cut"
@@ -53,7 +53,7 @@ func (f *File) Write(e *Entry) error {
 	}
 	return f.row(e.At.UTC().Format(time.RFC3339), e.Event.String(), f.title(e.Event), e.ActorName, e.Actor,
 		e.UserName, e.User, e.ClientName, e.Client, e.Object.Kind, e.Object.ID, e.Object.Name, e.Via, e.Address, e.UserAgent, e.RequestID,
-		members(e.Before), members(e.After), members(e.Data))
+		members(e.Before), members(e.After), members(e.Data), e.KeyName, e.Key)
 }
 
 // Cut says that there is more, in words, as the last line.

@@ -43,6 +43,9 @@ type Entry struct {
 	Address          string
 	UserAgent        string
 	RequestID        string
+	// Key is the API key with which a program did it, and KeyName what it was called; "" is
+	// none. Key is an id and no secret.
+	Key, KeyName string
 	// Before and After are what changed, Data what else was noted.
 	Before, After, Data Members
 	// Names are those of ids that stand in Before, After and Data.
@@ -73,12 +76,14 @@ func (m *Members) UnmarshalJSON(b []byte) error {
 func (e *Entry) Known() bool { return e.Event.Family() != "" }
 
 const entryColumns = `id, at, event, object_kind, object_id, object_name, user_id, client_id, actor_id, actor_name, via,
-	address, user_agent, request_id, before, after, data`
+	address, user_agent, request_id, before, after, data, key_id, key_name`
+
+const entryColumnCount = 19
 
 func (e *Entry) fields() []any {
 	return []any{&e.ID, db.Time(&e.At), &e.Event.text, &e.Object.Kind, &e.Object.ID, &e.Object.Name, db.Text(&e.User), db.Text(&e.Client),
 		db.Text(&e.Actor), &e.ActorName, &e.Via, &e.Address, &e.UserAgent, &e.RequestID,
-		db.JSON(&e.Before), db.JSON(&e.After), db.JSON(&e.Data)}
+		db.JSON(&e.Before), db.JSON(&e.After), db.JSON(&e.Data), db.Text(&e.Key), db.Text(&e.KeyName)}
 }
 
 // A Filter asks for entries. What is empty does not narrow.
@@ -96,6 +101,8 @@ type Filter struct {
 	Via string
 	// Address is where it was done from.
 	Address string
+	// Key is the id of the API key with which it was done.
+	Key string
 	// ByOthers asks for what people did to others and to things: what administrators
 	// change, and not what everybody does for themselves.
 	ByOthers bool
@@ -151,7 +158,7 @@ func (f Filter) clean() (_ Filter, ok bool) {
 		f.Limit = defaultLimit
 	}
 	f.Limit = min(max(f.Limit, 1), maxLimit)
-	for _, s := range []string{f.Person, f.Client, f.ObjectKind, f.ObjectID, f.Via, f.Address, f.Search} {
+	for _, s := range []string{f.Person, f.Client, f.ObjectKind, f.ObjectID, f.Via, f.Address, f.Key, f.Search} {
 		if len(s) > maxText || !utf8.ValidString(s) || strings.ContainsRune(s, 0) {
 			return f, false
 		}
@@ -176,7 +183,7 @@ func (l *Log) Mine(ctx context.Context, by Actor, f Filter) (Page, error) {
 	if by.UserID == "" {
 		return Page{}, ErrNotAdmin
 	}
-	f.Person, f.ObjectKind, f.ObjectID, f.Via, f.Address, f.Search, f.ByOthers = "", "", "", "", "", "", false
+	f.Person, f.ObjectKind, f.ObjectID, f.Via, f.Address, f.Key, f.Search, f.ByOthers = "", "", "", "", "", "", "", false
 	p, err := l.page(ctx, f, scope{by.UserID})
 	for i := range p.Entries {
 		p.Entries[i] = p.Entries[i].seenBy(by.UserID)
@@ -223,7 +230,7 @@ var own = []string{"username", "email", "email_verified", "first_name", "last_na
 // it is not for them, nor what the log keeps about requests of others.
 func (e Entry) seenBy(person string) Entry {
 	if e.Actor != person {
-		e.Address, e.UserAgent, e.RequestID = "", "", ""
+		e.Address, e.UserAgent, e.RequestID, e.Key, e.KeyName = "", "", "", "", ""
 	}
 	for _, m := range []Members{e.Before, e.After, e.Data} {
 		maps.DeleteFunc(m, func(name string, _ any) bool { return !slices.Contains(own, name) })
@@ -367,5 +374,5 @@ func (e *Entry) MarshalJSON() ([]byte, error) {
 	return json.Marshal(map[string]any{"id": e.ID, "at": e.At, "event": e.Event.text,
 		"object": map[string]any{"kind": e.Object.Kind, "id": e.Object.ID, "name": e.Object.Name},
 		"user":   e.User, "userName": e.UserName, "client": e.Client, "clientName": e.ClientName, "actor": map[string]any{"id": e.Actor, "name": e.ActorName}, "via": e.Via,
-		"address": e.Address, "userAgent": e.UserAgent, "request": e.RequestID, "before": e.Before, "after": e.After, "data": e.Data})
+		"address": e.Address, "userAgent": e.UserAgent, "request": e.RequestID, "key": map[string]any{"id": e.Key, "name": e.KeyName}, "before": e.Before, "after": e.After, "data": e.Data})
 }

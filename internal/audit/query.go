@@ -34,6 +34,7 @@ const (
 	byRare // done on another way than a page
 	byAddress
 	byRequest
+	byKey
 )
 
 // A condition asks for an exact value.
@@ -55,11 +56,12 @@ var conditionSQL = map[field]string{
 	byRare:    `via = ? AND via <> 'page'`,
 	byAddress: `address = ?`,
 	byRequest: `request_id = ? AND request_id <> ''`,
+	byKey:     `key_id = ?`,
 }
 
 // indexes are what the log is indexed by, before time: those that fewer rows share first.
 var indexes = [][]field{
-	{byRequest}, {byObject}, {byUser, byClient}, {byUser, byEvent}, {byActing, byEvent}, {byClient, byEvent},
+	{byRequest}, {byKey}, {byObject}, {byUser, byClient}, {byUser, byEvent}, {byActing, byEvent}, {byClient, byEvent},
 	{byAddress}, {byUser}, {byActing}, {byClient}, {byRare}, {byOthers}, {byEvent}, {},
 }
 
@@ -123,6 +125,9 @@ func plan(tx *db.Tx, f Filter, s scope) (query, error) {
 	}
 	if f.Address != "" {
 		q.each(one(byAddress, address(f.Address)))
+	}
+	if f.Key != "" {
+		q.each(one(byKey, f.Key))
 	}
 	if f.Search != "" {
 		found, err := search(tx, f.Search)
@@ -371,7 +376,7 @@ func (q *query) branch(s *statement, b branch) {
 		s.add(`SELECT at, id`)
 		q.along(s, b.along)
 	} else {
-		s.add(`SELECT at, id FROM (SELECT at, id, event, object_kind, object_id, user_id, client_id, actor_id, via, address`)
+		s.add(`SELECT at, id FROM (SELECT at, id, event, object_kind, object_id, user_id, client_id, actor_id, via, address, key_id`)
 		q.along(s, b.along)
 		s.add(q.order() + fmt.Sprintf(` LIMIT %d) AS looked WHERE TRUE`, q.window))
 		s.where(b.rest)

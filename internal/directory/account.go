@@ -50,8 +50,8 @@ type NewUser struct {
 	// Groups are the ids of those that the user is in from the start.
 	Groups []string
 	// service makes it the account of a program, for which owner answers.
-	service bool
-	owner   string
+	service            bool
+	owner, description string
 }
 
 // Check returns the account that n asks for, as it would be under the settings
@@ -70,7 +70,7 @@ func (n NewUser) Check(s settings.Settings) (u User, err error) {
 		u.DisplayName = strings.TrimSpace(u.FirstName + " " + u.LastName)
 	}
 	if n.service {
-		u.Kind, u.OwnerID = kindService, n.owner
+		u.Kind, u.OwnerID, u.Description = kindService, n.owner, n.description
 	}
 	if u.Email == "" && s.RequireUserEmail && !n.service {
 		return User{}, ErrEmailRequired
@@ -191,7 +191,11 @@ func AddUser(tx *db.Tx, by audit.Actor, n NewUser) (User, error) {
 		after["groups"] = names
 	}
 	expireLater(tx, &u)
-	audit.Record(tx, by, audit.Event{Name: audit.AccountCreated, Object: object(&u), User: u.ID, After: after})
+	event := audit.AccountCreated
+	if u.Service() {
+		event = audit.ServiceCreated
+	}
+	audit.Record(tx, by, audit.Event{Name: event, Object: object(&u), User: u.ID, After: after})
 	jobs.Publish(tx, "user.changed", u.ID)
 	return u, nil
 }
@@ -350,6 +354,9 @@ func (d *Directory) ReviseUser(ctx context.Context, by audit.Actor, id string, w
 
 func (d *Directory) editUser(ctx context.Context, by audit.Actor, id string, edit UserEdit, check func(is UserEdit) error) (User, error) {
 	return d.change(ctx, by, id, audit.UserEdited, func(tx *db.Tx, s settings.Settings, u *User) error {
+		if err := mustBePerson(u); err != nil {
+			return err
+		}
 		if u.LDAPID != "" {
 			return ErrManaged
 		}
@@ -384,17 +391,27 @@ func (u *User) edit(tx *db.Tx, s settings.Settings, edit UserEdit) error {
 			return err
 		}
 	}
-	if !expires.Equal(u.ExpiresAt) {
-		if u.expired(tx.Now()) {
-			u.ValidFrom = tx.Now() // more time revives nothing
-		}
-		if u.ExpiresAt = expires; u.expired(tx.Now()) {
-			return ErrExpiryPast
-		}
-		expireLater(tx, u)
+	if err := u.expire(tx, expires); err != nil {
+		return err
 	}
 	u.EmailVerified, u.Admin, u.Locale = edit.EmailVerified && u.Email != "", edit.Admin, edit.Locale
 	return checkLocale(u.Locale)
+}
+
+// expire says when u ends; the zero time is never.
+func (u *User) expire(tx *db.Tx, at time.Time) error {
+	at = at.UTC().Truncate(time.Microsecond)
+	if at.Equal(u.ExpiresAt) {
+		return nil
+	}
+	if u.expired(tx.Now()) {
+		u.ValidFrom = tx.Now() // more time revives nothing
+	}
+	if u.ExpiresAt = at; u.expired(tx.Now()) {
+		return ErrExpiryPast
+	}
+	expireLater(tx, u)
+	return nil
 }
 
 // SetClaims replaces what is said about a user beside the standard claims.

@@ -366,7 +366,7 @@ func changeMember(tx *db.Tx, by audit.Actor, id string, g *Group, d Deed) (bool,
 	if err != nil {
 		return false, err
 	}
-	if !u.DeletedAt.IsZero() {
+	if !u.DeletedAt.IsZero() || u.Service() {
 		return false, ErrNoUser
 	}
 	if d == DeedJoin && g.Members >= maxMembers {
@@ -402,7 +402,10 @@ func (b *Batch) actor(tx *db.Tx) (*audit.Actor, error) {
 		return &by, nil
 	}
 	u, err := UserByID(tx, by.UserID)
-	if errors.Is(err, ErrNoUser) || err == nil && (u.Active(tx.Now()) != nil || !u.Admin) {
+	if err == nil && u.Service() {
+		u, err = ServiceNow(tx, u)
+	}
+	if errors.Is(err, ErrNoUser) || errors.Is(err, ErrOwnerOut) || err == nil && (u.Active(tx.Now()) != nil || !u.Admin) {
 		return nil, nil
 	}
 	return &by, err

@@ -76,7 +76,7 @@ func (d *Directory) changeMembers(ctx context.Context, by audit.Actor, groupID s
 			if err != nil {
 				return err
 			}
-			if !u.DeletedAt.IsZero() {
+			if !u.DeletedAt.IsZero() || u.Service() {
 				return ErrNoUser
 			}
 			n, err := tx.Exec(`INSERT INTO user_group_members (group_id, user_id, added_at) VALUES ($1, $2, $3)

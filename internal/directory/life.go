@@ -27,7 +27,7 @@ var (
 // for good; those whose account expires do not count. Writes are serializable,
 // so of two who take each other's right at once one sees what the other did.
 func mustNotBeLastAdmin(tx *db.Tx, u *User) error {
-	if !u.Admin || u.Active(tx.Now()) != nil {
+	if !u.Admin || u.Service() || u.Active(tx.Now()) != nil {
 		return nil
 	}
 	var other bool

@@ -53,7 +53,7 @@ func setGroups(tx *db.Tx, by audit.Actor, userID string, groupIDs []string, chec
 	if err != nil {
 		return err
 	}
-	if !u.DeletedAt.IsZero() {
+	if !u.DeletedAt.IsZero() || u.Service() {
 		return ErrNoUser
 	}
 	all, err := GroupsOf(tx, u.ID)

@@ -75,6 +75,8 @@ func (u *User) mayHavePicture(tx *db.Tx, by audit.Actor, s settings.Settings) er
 		return ErrManaged
 	case by.UserID != u.ID:
 		return nil
+	case u.Service():
+		return ErrServiceFixed
 	case !s.AllowOwnAccountEdit && by.MustAdmin() != nil:
 		return ErrOwnEdit
 	}

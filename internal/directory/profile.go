@@ -65,6 +65,8 @@ func (u *User) mayEditProfile(tx *db.Tx, s settings.Settings) error {
 	switch err := u.Active(tx.Now()); {
 	case err != nil:
 		return err
+	case u.Service():
+		return ErrServiceFixed
 	case u.LDAPID != "":
 		return ErrManaged
 	case !s.AllowOwnAccountEdit:

@@ -16,7 +16,7 @@ func object(u *User) audit.Object {
 func account(u *User) map[string]any {
 	m := map[string]any{"username": u.Username, "email": u.Email, "email_verified": u.EmailVerified,
 		"first_name": u.FirstName, "last_name": u.LastName, "display_name": u.DisplayName, "admin": u.Admin,
-		"locale": u.Locale, "theme": u.Theme, "dates": u.Dates, "picture": u.PictureID}
+		"locale": u.Locale, "theme": u.Theme, "dates": u.Dates, "picture": u.PictureID, "owner": u.OwnerID, "description": u.Description}
 	if len(u.Claims) > 0 {
 		m["claims"] = u.Claims
 	}

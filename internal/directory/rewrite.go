@@ -43,6 +43,9 @@ func (d *Directory) RewriteUser(ctx context.Context, by audit.Actor, id string, 
 			return err
 		}
 		_, err = changeUser(tx, by, id, audit.UserEdited, func(u *User) error {
+			if err := mustBePerson(u); err != nil {
+				return err
+			}
 			edit := UserEdit{Username: r.Username, Email: r.Email, EmailVerified: u.EmailVerified, FirstName: r.FirstName, LastName: r.LastName,
 				DisplayName: r.DisplayName, Admin: r.Admin, ExpiresAt: u.ExpiresAt, Locale: r.Locale}
 			if email, err := parseEmail(r.Email); err == nil && email != u.Email {

@@ -185,6 +185,9 @@ func (d *Directory) editOwnStandard(ctx context.Context, by audit.Actor, s Stand
 		if err := u.Active(tx.Now()); err != nil {
 			return err
 		}
+		if u.Service() {
+			return ErrServiceFixed
+		}
 		allowed := set.OwnClaims()
 		if len(allowed) == 0 {
 			return ErrOwnDetails

@@ -27,7 +27,7 @@ const (
 // A User is one account.
 type User struct {
 	ID string
-	// Kind is "person"; other kinds never sign in.
+	// Kind is "person" or "service"; services never sign in.
 	Kind          string
 	Username      string
 	Email         string
@@ -46,8 +46,11 @@ type User struct {
 	Standard   Standard
 	PictureID  string
 	// LDAPID is set when another directory owns the profile.
-	LDAPID  string
-	OwnerID string
+	LDAPID string
+	// OwnerID is the person who answers for a service account, and Description says what it
+	// is for.
+	OwnerID     string
+	Description string
 	// CreatedAt and the other times are UTC; the zero time means never.
 	CreatedAt    time.Time
 	UpdatedAt    time.Time
@@ -95,9 +98,9 @@ func (u *User) Name() string {
 // userColumns and fields are the whole mapping from rows to users and back.
 const userColumns = `id, kind, username, username_key, email, email_key, email_verified, first_name, last_name,
 	display_name, display_key, admin, locale, theme, dates, claims, standard_claims, picture_id, ldap_id, owner_id,
-	expires_at, created_at, updated_at, last_sign_in_at, valid_from, disabled_at, deleted_at, claim_texts`
+	expires_at, created_at, updated_at, last_sign_in_at, valid_from, disabled_at, deleted_at, claim_texts, description`
 
-const userColumnCount = 28
+const userColumnCount = 29
 
 func (u *User) fields() []any {
 	usernameKey, emailKey, displayKey := Fold(u.Username), Fold(u.Email), Fold(u.Name())
@@ -105,7 +108,7 @@ func (u *User) fields() []any {
 		&u.FirstName, &u.LastName, &u.DisplayName, &displayKey, &u.Admin, db.Text(&u.Locale), db.Text(&u.Theme), db.Text(&u.Dates),
 		db.JSON(&u.Claims), db.JSON(&u.Standard), db.Text(&u.PictureID), db.Text(&u.LDAPID), db.Text(&u.OwnerID),
 		db.Time(&u.ExpiresAt), db.Time(&u.CreatedAt), db.Time(&u.UpdatedAt), db.Time(&u.LastSignInAt),
-		db.Time(&u.ValidFrom), db.Time(&u.DisabledAt), db.Time(&u.DeletedAt), db.Text(&u.claimTexts)}
+		db.Time(&u.ValidFrom), db.Time(&u.DisabledAt), db.Time(&u.DeletedAt), db.Text(&u.claimTexts), db.Text(&u.Description)}
 }
 
 // UserByID reads the user with this id, whatever their state, or ErrNoUser.

@@ -24,3 +24,14 @@ func (d *Directory) WhenUser(ctx context.Context, id string, check func(*User, [
 		return check(&u, groups)
 	})
 }
+
+// WhenService is WhenUser for a service account.
+func (d *Directory) WhenService(ctx context.Context, id string, check func(*ServiceRow) error) context.Context {
+	return db.Before(ctx, func(tx *db.Tx) error {
+		r, err := serviceByID(tx, id)
+		if err != nil {
+			return err
+		}
+		return check(&r)
+	})
+}

@@ -72,7 +72,7 @@ func (p *Provider) Apps(ctx context.Context, by audit.Actor, filter AppFilter) (
 	err := p.db.Read(ctx, func(tx *db.Tx) error {
 		page = AppPage{}
 		user, err := directory.UserByID(tx, by.UserID)
-		if err != nil {
+		if err != nil || user.Service() { // the gate would refuse each of them
 			return err
 		}
 		v := &visitor{user: user}

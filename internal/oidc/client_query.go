@@ -267,7 +267,7 @@ func (p *Provider) QueryApps(ctx context.Context, by audit.Actor, asked director
 	err = p.db.Read(ctx, func(tx *db.Tx) error {
 		list = nil
 		user, err := directory.UserByID(tx, by.UserID)
-		if err != nil {
+		if err != nil || user.Service() { // the gate would refuse each of them
 			return err
 		}
 		v := &visitor{user: user}

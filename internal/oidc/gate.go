@@ -67,6 +67,9 @@ func (v *visitor) mayUse(tx *db.Tx, c *Client) (pass, error) {
 	if err := v.user.Active(tx.Now()); err != nil {
 		return pass{}, err
 	}
+	if v.user.Service() { // it is nobody who could be told of
+		return pass{}, directory.ErrNoUser
+	}
 	if c.GroupRestricted {
 		groups, err := v.in(tx)
 		if err != nil {

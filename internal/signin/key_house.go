@@ -36,6 +36,9 @@ func (s *SignIn) IssueKey(ctx context.Context, by audit.Actor, userID string, ed
 	text := keyText()
 	err := s.db.Write(ctx, func(tx *db.Tx) error {
 		owner, err := someone(tx, userID)
+		if err == nil && owner.Service() {
+			owner, err = serviceWithKeys(tx, userID)
+		}
 		if err != nil {
 			return err
 		}

@@ -45,7 +45,8 @@ func HolderOf(ctx context.Context) (Holder, bool) {
 }
 
 // KeyFor finds out who holds the key that a program presents. The owner is read at each
-// use, so that a key can do what they can do now and nothing when they may not come in.
+// use, so that a key can do what they can do now and nothing when they may not come in. So
+// is the owner of a service account, who stands for what its keys do.
 func (s *SignIn) KeyFor(ctx context.Context, presented string) (Holder, error) {
 	if len(presented) < minKeyText || len(presented) > maxKeyText {
 		return Holder{}, ErrKeyInvalid
@@ -66,6 +67,9 @@ func (s *SignIn) KeyFor(ctx context.Context, presented string) (Holder, error) {
 		}
 		if h.User, err = directory.UserByID(tx, h.Key.UserID); err == nil {
 			err = h.User.Active(tx.Now())
+		}
+		if err == nil && h.User.Service() {
+			h.User, err = directory.ServiceNow(tx, h.User)
 		}
 		if errors.Is(err, directory.ErrNoUser) {
 			return ErrKeyInvalid

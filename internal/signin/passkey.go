@@ -264,9 +264,14 @@ func (s *SignIn) Passkeys(ctx context.Context, v Visitor) ([]Passkey, error) {
 // mayAdd refuses a visitor who may not add a passkey now. One needs a fresh
 // step-up; only somebody who came by a one-time code and has no passkey to
 // step up with may add a first one.
-func mayAdd(tx *db.Tx, v Visitor) error {
+func mayAdd(tx *db.Tx, v Visitor) error { return fresh(tx, v, PurposePasskeys) }
+
+// fresh refuses a visitor without a fresh proof for a purpose. Who came by a one-time code
+// has none and can have none, and goes on only while the account has no passkey: the code
+// then is all the proof that there is.
+func fresh(tx *db.Tx, v Visitor, purpose string) error {
 	if !v.Session.ByCode() {
-		return SteppedUp(tx, v.Session.ID, PurposePasskeys)
+		return SteppedUp(tx, v.Session.ID, purpose)
 	}
 	n, err := countPasskeys(tx, v.User.ID)
 	if err != nil {

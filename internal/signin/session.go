@@ -166,7 +166,7 @@ func visitor(tx *db.Tx, where string, arg any) (Visitor, error) {
 	if err != nil {
 		return Visitor{}, err
 	}
-	if v.User.Active(tx.Now()) != nil || v.User.Outlived(v.Session.CreatedAt) {
+	if v.User.Service() || v.User.Active(tx.Now()) != nil || v.User.Outlived(v.Session.CreatedAt) {
 		return Visitor{}, ErrNoSession
 	}
 	return v, nil

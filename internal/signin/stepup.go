@@ -57,8 +57,8 @@ func SteppedUp(tx *db.Tx, sessionID, purpose string) error {
 func (s *SignIn) NeedsStepUp(ctx context.Context, v Visitor, purpose string) (bool, error) {
 	err := s.db.Read(ctx, func(tx *db.Tx) error {
 		switch {
-		case purpose == PurposePasskeys:
-			return mayAdd(tx, v)
+		case purpose == PurposePasskeys || purpose == PurposeKeys:
+			return fresh(tx, v, purpose)
 		case v.Session.ByCode():
 			return ErrCodeSession
 		}

@@ -69,6 +69,7 @@ var marks = map[audit.Name]mark{
 
 	audit.AccountCreated: {"plus", ""}, audit.UserEdited: {"user", ""}, audit.UserProfileEdited: {"id", ""}, audit.UserLookEdited: {"drop", ""}, audit.UserPictureEdited: {"user", ""},
 	audit.UserClaimsEdited: {"code", ""}, audit.UserGroupsEdited: {"users", ""}, audit.UserSignedOut: {"signout", "warn"},
+	audit.ServiceCreated: {"plus", ""}, audit.ServiceEdited: {"plug", ""}, audit.ServiceHandedOver: {"user", ""},
 	audit.BatchStarted: {"users", ""}, audit.BatchStopped: {"stop", ""},
 	audit.UserDisabled: {"stop", "warn"}, audit.UserEnabled: {"check", "ok"}, audit.UserDeleted: {"trash", "bad"},
 	audit.UserExpired: {"clock", "warn"}, audit.UserPurged: {"trash", ""}, audit.UserNamesReleased: {"user", ""},
