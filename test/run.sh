@@ -36,6 +36,9 @@ find_or_install() {
 	[ -n "$(chromium)" ] || missing+=(chromium)
 	[ -n "$(postgres_bin)" ] || missing+=(postgresql) # tests of outages start their own, also beside TEST_POSTGRES
 	[ -n "$(command -v nginx)" ] || [ -x /usr/sbin/nginx ] || missing+=(nginx-light)
+	[ -n "$(command -v caddy)" ] || missing+=(caddy)
+	[ -n "$(command -v haproxy)" ] || [ -x /usr/sbin/haproxy ] || missing+=(haproxy)
+	[ -n "$(command -v systemd-analyze)" ] || missing+=(systemd)
 	[ ${#missing[@]} -gt 0 ] || return 0
 	if [ "$(id -u)" != 0 ] || ! [ -e /etc/debian_version ]; then
 		die "The tests need: ${missing[*]}. On Debian or Ubuntu: sudo apt-get install ${missing[*]}"

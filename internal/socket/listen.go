@@ -90,6 +90,9 @@ type unixListener struct {
 	about fs.FileInfo
 }
 
+// Addr is the name that the socket has now.
+func (l *unixListener) Addr() net.Addr { return &net.UnixAddr{Name: l.path, Net: "unix"} }
+
 // Close ends the listener. The name goes if it is still that of this socket: another server
 // may have come meanwhile.
 func (l *unixListener) Close() error {
