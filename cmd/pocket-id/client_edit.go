@@ -74,10 +74,8 @@ func setList(field func(*oidc.ClientEdit) *[]string) func(*oidc.ClientEdit, *cal
 func setAlg(field func(*oidc.ClientEdit) *jose.Alg) func(*oidc.ClientEdit, *call, string) error {
 	return func(e *oidc.ClientEdit, c *call, name string) error {
 		*field(e) = jose.Alg(c.text(name))
-		for _, alg := range oidc.KeyAlgs {
-			if strings.EqualFold(string(alg), c.text(name)) {
-				*field(e) = alg
-			}
+		if alg, known := oidc.KnownAlg(c.text(name)); known {
+			*field(e) = alg
 		}
 		return nil
 	}

@@ -2,9 +2,8 @@ package main
 
 import (
 	"context"
+	"errors"
 	"fmt"
-	"slices"
-	"strings"
 	"time"
 
 	"pocketid/internal/app"
@@ -29,11 +28,11 @@ var keyRotateCommand = command{
 // goes on to verify, so nothing needs to be confirmed.
 func keyRotate(ctx context.Context, p *call) error {
 	alg, curve, leaked := p.text("alg"), p.text("crv"), p.text("compromised")
-	i := slices.IndexFunc(oidc.KeyAlgs, func(a jose.Alg) bool { return strings.EqualFold(string(a), alg) })
+	chosen, known := oidc.KnownAlg(alg)
 	switch {
-	case i < 0:
+	case !known:
 		return usageError(fmt.Sprintf("there are keys of %v, and none of %s", oidc.KeyAlgs, alg))
-	case curve != "" && (oidc.KeyAlgs[i] != jose.EdDSA || curve != "Ed25519"):
+	case curve != "" && (chosen != jose.EdDSA || curve != "Ed25519"):
 		return usageError("the curve of EdDSA is Ed25519, and the other algorithms have none to choose")
 	}
 	return p.beside(ctx, func(a *app.App) error {
@@ -49,7 +48,10 @@ func keyRotate(ctx context.Context, p *call) error {
 		if p.on("now") {
 			rotate = keys.RotateNow
 		}
-		done, err := rotate(ctx, by, oidc.KeyAlgs[i])
+		done, err := rotate(ctx, by, chosen)
+		if errors.Is(err, oidc.ErrKeyAlg) {
+			return usageError(fmt.Sprintf("there are keys of %v, and none of %s", oidc.KeyAlgs, alg))
+		}
 		if err != nil {
 			return err
 		}

@@ -14,6 +14,7 @@ import (
 	"slices"
 	"strings"
 	"syscall"
+	"time"
 
 	"pocketid/internal/app"
 	"pocketid/internal/fault"
@@ -128,7 +129,7 @@ func (e usageError) Error() string { return string(e) }
 // config reads the settings.
 func (p *process) config() (app.Config, error) {
 	c, err := app.Load(p.environ, p.dotenv)
-	c.Version = release()
+	c.Version, c.Progress = release(), (&teller{out: p.err, every: tellEvery, last: time.Now()}).tell
 	return c, err
 }
 

@@ -81,6 +81,7 @@ var userCommands = []command{
 		flags:    []option{{name: "everybody", about: "everybody who has an account, whoever runs this too"}, yes},
 		examples: []string{"user sign-out ada", "user sign-out --everybody"}, run: deed(userSignOut),
 	},
+	userSessionsCommand, userSessionsEndCommand,
 	{
 		name: "user passkeys list", args: "<user>", about: "list somebody's passkeys",
 		flags: []option{asJSON, quiet}, examples: []string{"user passkeys list ada"},

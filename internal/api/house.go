@@ -81,17 +81,15 @@ func (a *API) signingKeyRotate(w http.ResponseWriter, r *http.Request) error {
 	if in.Now {
 		rotate = a.oidc.Keys().RotateNow
 	}
-	for _, alg := range oidc.KeyAlgs {
-		if string(alg) != in.Alg {
-			continue
-		}
-		done, err := rotate(r.Context(), actor(r), alg)
-		if err != nil {
-			return err
-		}
-		return edge.WriteJSON(w, http.StatusOK, rotation{string(done.Alg), done.KeyID, done.Signs, done.SignsAt.UTC(), maybe(done.Before), done.Waiting})
+	alg, known := oidc.KnownAlg(in.Alg)
+	if !known {
+		return oidc.ErrKeyAlg
 	}
-	return oidc.ErrKeyAlg
+	done, err := rotate(r.Context(), actor(r), alg)
+	if err != nil {
+		return err
+	}
+	return edge.WriteJSON(w, http.StatusOK, rotation{string(done.Alg), done.KeyID, done.Signs, done.SignsAt.UTC(), maybe(done.Before), done.Waiting})
 }
 
 func (a *API) signingKeyCompromise(w http.ResponseWriter, r *http.Request) error {

@@ -36,15 +36,21 @@ type session struct {
 func sessionsOf(r *http.Request, list []signin.Session) []session {
 	out := make([]session, 0, len(list))
 	for i := range list {
-		s := &list[i]
-		by := "passkey"
-		if s.ByCode() {
-			by = "code"
-		}
-		out = append(out, session{ID: s.ID, Current: s.ID == actor(r).SessionID, By: by, Device: edge.DeviceOf(s.UserAgent).String(),
-			UserAgent: s.UserAgent, Address: s.Address, CreatedAt: s.CreatedAt.UTC(), LastSeenAt: s.LastSeenAt.UTC(), ExpiresAt: s.ExpiresAt.UTC()})
+		out = append(out, showSession(&list[i], actor(r).SessionID))
 	}
 	return out
+}
+
+// ShowSession is a session in the shape of the API, for somebody who has none.
+func ShowSession(s *signin.Session) any { return showSession(s, "") }
+
+func showSession(s *signin.Session, current string) session {
+	by := "passkey"
+	if s.ByCode() {
+		by = "code"
+	}
+	return session{ID: s.ID, Current: s.ID == current, By: by, Device: edge.DeviceOf(s.UserAgent).String(),
+		UserAgent: s.UserAgent, Address: s.Address, CreatedAt: s.CreatedAt.UTC(), LastSeenAt: s.LastSeenAt.UTC(), ExpiresAt: s.ExpiresAt.UTC()}
 }
 
 // visitor is whoever asks: a session, or the owner of a key, who has none.

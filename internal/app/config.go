@@ -17,6 +17,7 @@ import (
 	"pocketid/internal/fault"
 	"pocketid/internal/i18n"
 	"pocketid/internal/jose"
+	"pocketid/internal/moving"
 	"pocketid/internal/outbound"
 	"pocketid/internal/secret"
 	"pocketid/internal/settings"
@@ -89,6 +90,9 @@ type Config struct {
 	// Outbound is how elsewhere is reached, but for PrivateHosts. Its zero value is the way
 	// of production; tests have a network of their own.
 	Outbound outbound.Config
+
+	// Progress, unless it is nil, hears how far commands have come that take long.
+	Progress moving.Progress
 
 	// Given is what the variables say, in their order, for administrators to see. Of a
 	// secret it says nothing but that there is one.

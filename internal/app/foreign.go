@@ -56,10 +56,14 @@ func (c Config) foreign(oldKey []byte) (o moving.ForeignOptions, before func() e
 	if err != nil {
 		return o, nil, err
 	}
+	room := ""
+	if path, err := db.Path(string(c.Database)); err == nil && path != "" {
+		room = filepath.Dir(path)
+	}
 	elsewhere := c.Outbound
 	elsewhere.Private = c.PrivateHosts
-	return moving.ForeignOptions{Key: oldKey, Master: master, Issuer: c.PublicURL.String(), Outbound: outbound.New(elsewhere),
-		AllowInsecureCallbacks: c.AllowInsecureCallbacks}, before, nil
+	return moving.ForeignOptions{Key: oldKey, Room: room, Master: master, Issuer: c.PublicURL.String(), Outbound: outbound.New(elsewhere),
+		AllowInsecureCallbacks: c.AllowInsecureCallbacks, Progress: c.Progress}, before, nil
 }
 
 // foreignMove is the plan to move a house of the other Pocket ID in.
@@ -93,7 +97,8 @@ func (c Config) PlanForeignArchive(ctx context.Context, z *moving.Zip, oldKey []
 }
 
 // PlanForeignDatabase is PlanImport for the database of the other Pocket ID, which may go
-// on running. Its files are in the directory uploads, or in the database when that is "".
+// on running. Its files are in the directory uploads; when that is "", where the other one
+// keeps them unless it is told otherwise, or in the database.
 func (c Config) PlanForeignDatabase(ctx context.Context, connection, uploads string, oldKey []byte, by audit.Actor) (*Move, error) {
 	o, before, err := c.foreign(oldKey)
 	if err != nil {
@@ -103,13 +108,19 @@ func (c Config) PlanForeignDatabase(ctx context.Context, connection, uploads str
 	if err != nil {
 		return nil, err
 	}
-	if o.Uploads = uploads; uploads == "" && path != "" {
-		o.Uploads = nearby(path, "uploads")
+	beside := path
+	if beside == "" { // with PostgreSQL its files are in the directory data all the same
+		beside = filepath.Join("data", "pocket-id.db")
 	}
-	if path != "" {
-		if o.Legacy, err = legacyKey(path); err != nil {
-			return nil, err
-		}
+	switch o.Uploads = uploads; {
+	case uploads != "" || c.Predecessor.Backend == "database":
+	case path == "" && c.Predecessor.Uploads != "":
+		o.Uploads = c.Predecessor.Uploads
+	default:
+		o.Uploads = nearby(beside, "uploads")
+	}
+	if o.Legacy, err = legacyKey(beside); err != nil {
+		return nil, err
 	}
 	src, err := moving.OpenForeignDatabase(ctx, connection, o)
 	if err != nil {

@@ -34,7 +34,7 @@ func (a *App) ExportWithKey(ctx context.Context, w io.Writer) (moving.Manifest, 
 }
 
 func (a *App) labels() moving.Labels {
-	return moving.Labels{Program: a.config.Version, Address: a.config.PublicURL.String()}
+	return moving.Labels{Program: a.config.Version, Address: a.config.PublicURL.String(), Progress: a.config.Progress}
 }
 
 // KeyPlace is where the encryption key is that an archive needs beside it, in words.
@@ -75,6 +75,7 @@ func (c Config) PlanImport(ctx context.Context, z *moving.Zip) (*Move, error) {
 	if err != nil {
 		return nil, err
 	}
+	a.Progress = c.Progress
 	m := &Move{source: a, config: c}
 	if m.before, err = c.keyOf(a); err != nil {
 		return nil, err

@@ -88,8 +88,10 @@ func member(table string) string { return "tables/" + table + ".jsonl" }
 // An Archive is one of ours.
 type Archive struct {
 	Manifest
-	zip    *Zip
-	tables []db.Table // that a database of its schema has
+	// Progress, unless it is nil, hears how far Look and Fill have come.
+	Progress Progress
+	zip      *Zip
+	tables   []db.Table // that a database of its schema has
 }
 
 // OpenArchive reads the manifest of an archive of ours, and checks that the archive has
@@ -184,7 +186,7 @@ func (a *Archive) Schema() int { return a.Manifest.Schema }
 func (a *Archive) Look(ctx context.Context) (Report, error) {
 	report := Report{From: fmt.Sprintf("an archive of this program: version %s, schema %d, %s, made %s", a.program(), a.Manifest.Schema, a.Engine, a.Created.UTC().Format(time.RFC3339))}
 	for _, t := range a.tables {
-		n, err := a.rows(ctx, t, func([]any) error { return nil })
+		n, err := a.rows(ctx, t, "reading ", func([]any) error { return nil })
 		if err != nil {
 			return Report{}, err
 		}
@@ -210,7 +212,7 @@ func (a *Archive) Fill(tx *db.Tx) error {
 			return nil
 		}
 		// Insert notices when the context of the transaction ends.
-		_, err := a.rows(context.Background(), t, func(row []any) error {
+		_, err := a.rows(context.Background(), t, "filling ", func(row []any) error {
 			for _, v := range row {
 				switch v := v.(type) {
 				case string:
@@ -253,8 +255,8 @@ func (m misfit) Error() string { return m.flaw.Error() }
 func (m misfit) Unwrap() []error { return []error{m.flaw, m.cause} }
 
 // rows reads the rows of a table, and compares their number and their sum with the
-// manifest. The values are valid until row returns.
-func (a *Archive) rows(ctx context.Context, t db.Table, row func(values []any) error) (int64, error) {
+// manifest. The values are valid until row returns. doing is what Progress hears.
+func (a *Archive) rows(ctx context.Context, t db.Table, doing string, row func(values []any) error) (int64, error) {
 	want := a.Tables[slices.IndexFunc(a.Tables, func(m Table) bool { return m.Name == t.Name })]
 	r, err := a.zip.Open(member(t.Name))
 	if err != nil {
@@ -279,6 +281,7 @@ func (a *Archive) rows(ctx context.Context, t db.Table, row func(values []any) e
 		if err := row(values); err != nil {
 			return 0, err
 		}
+		a.Progress.row(doing+t.Name, n)
 	}
 	switch err := lines.Err(); {
 	case errors.Is(err, bufio.ErrTooLong):

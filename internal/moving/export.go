@@ -20,6 +20,8 @@ type Labels struct {
 	Address string // where people reach the house
 	// Key, unless it is nil, is the encryption key, to be put in with what it seals.
 	Key []byte
+	// Progress, unless it is nil, hears how far it has come.
+	Progress Progress
 }
 
 // Export writes an archive of everything that the database holds at one moment, while
@@ -42,7 +44,7 @@ func Export(ctx context.Context, d *db.DB, w io.Writer, l Labels) (Manifest, Rep
 			return err
 		}
 		for _, t := range tables {
-			done, mended, err := exportTable(tx, z, t)
+			done, mended, err := exportTable(tx, z, t, l.Progress)
 			if err != nil {
 				return fmt.Errorf("write the table %s: %w", t.Name, err)
 			}
@@ -78,7 +80,7 @@ func writeMember(z *zip.Writer, name string, text []byte) error {
 }
 
 // exportTable writes the rows of a table, and says how many texts it had to mend.
-func exportTable(tx *db.Tx, z *zip.Writer, t db.Table) (Table, int64, error) {
+func exportTable(tx *db.Tx, z *zip.Writer, t db.Table, p Progress) (Table, int64, error) {
 	done := Table{Name: t.Name}
 	for _, c := range t.Columns {
 		done.Columns = append(done.Columns, Column{c.Name, c.Kind})
@@ -93,6 +95,7 @@ func exportTable(tx *db.Tx, z *zip.Writer, t db.Table) (Table, int64, error) {
 	rows := newRowWriter(out)
 	err = tx.Each(t, func(values []any) error {
 		done.Rows++
+		p.row("writing "+t.Name, done.Rows)
 		return rows.write(values)
 	})
 	if err == nil {

@@ -29,6 +29,9 @@ type ForeignOptions struct {
 	// Legacy is its signing key where that lies in a file in the clear, as before version
 	// 2; nil is none.
 	Legacy []byte
+	// Room is a directory to try things out in where there is none for what is temporary, as
+	// in images without a system.
+	Room string
 	// Uploads is the directory of its files; "" is that they are in the database.
 	Uploads string
 
@@ -40,7 +43,7 @@ type ForeignOptions struct {
 	AllowInsecureCallbacks bool
 
 	// Progress, unless it is nil, hears what is being done.
-	Progress func(what string, count int64)
+	Progress Progress
 }
 
 // A Foreign is a house of the incumbent that can be moved in. It is a Source.
@@ -78,6 +81,9 @@ func (f *Foreign) Schema() int { return db.Newest() }
 // it says is what happens.
 func (f *Foreign) Look(ctx context.Context) (Report, error) {
 	dir, err := os.MkdirTemp("", "pocket-id-*")
+	if err != nil && f.o.Room != "" {
+		dir, err = os.MkdirTemp(f.o.Room, ".pocket-id-*.part")
+	}
 	if err != nil {
 		return Report{}, flawf("Set TMPDIR to a directory with room for the database", "there is no place to try it out: %v", err)
 	}

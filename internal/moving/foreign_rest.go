@@ -5,6 +5,7 @@ import (
 	"encoding/hex"
 	"errors"
 	"fmt"
+	"maps"
 	"path"
 	"slices"
 	"strings"
@@ -124,6 +125,7 @@ func (w *filling) pictures() error {
 				w.leave("pictures", file, "its client is not there, or shows another logo")
 				continue
 			}
+			delete(logos, file)
 			if p, ok := w.picture(file, images.ForLogo); ok {
 				w.apps.BringLogo(w.tx, l.client, l.kind, p)
 			}
@@ -133,6 +135,12 @@ func (w *filling) pictures() error {
 		if n := w.counts["pictures"]; n > 0 && n%1000 == 0 {
 			w.progress("pictures", n)
 		}
+	}
+	for _, file := range slices.Sorted(maps.Keys(logos)) {
+		w.leave("pictures", file, "its file is not where it was read from")
+	}
+	if len(files) == 0 {
+		w.note("There were no uploaded files to read, so nobody and nothing has a picture here. A house that keeps them in S3 brings them by an archive alone, which its own pocket-id export writes.")
 	}
 	return settings.BringPictures(w.tx, instance)
 }

@@ -12,6 +12,19 @@ import (
 	"pocketid/internal/db"
 )
 
+// A Progress hears, while something long is done, what that is and how many rows of it are done.
+type Progress func(what string, rows int64)
+
+// progressEvery is after how many rows it is told.
+const progressEvery = 1000
+
+// row tells of every so many rows.
+func (p Progress) row(what string, rows int64) {
+	if p != nil && rows%progressEvery == 0 {
+		p(what, rows)
+	}
+}
+
 // A Flaw says why an archive cannot be used and what to do about it, in words for the
 // operator. Nothing was changed.
 type Flaw struct {

@@ -70,6 +70,9 @@ func (p *Provider) AddAPI(ctx context.Context, by audit.Actor, resource string, 
 		if err := checkIntrospector(tx, a.Introspector); err != nil {
 			return err
 		}
+		if err := checkSigns(tx, "access_token_alg", edit.AccessTokenAlg); err != nil {
+			return err
+		}
 		a.CreatedAt, a.UpdatedAt = tx.Now(), tx.Now()
 		fields := a.fields()
 		tx.Do(`INSERT INTO apis (`+apiColumns+`) VALUES (`+db.Marks(len(fields))+`)`, fields...)
@@ -106,7 +109,7 @@ func (p *Provider) ReviseAPI(ctx context.Context, by audit.Actor, id, seen strin
 			}
 		}
 		a.APIEdit = edit
-		return nil
+		return checkSigns(tx, "access_token_alg", edit.AccessTokenAlg)
 	})
 }
 
@@ -275,7 +278,7 @@ func checkAPI(edit APIEdit) (APIEdit, error) {
 		return edit, ErrAPIDescription
 	case edit.AccessTokenFor != 0 && (edit.AccessTokenFor < minLifetime || edit.AccessTokenFor > maxLifetime):
 		return edit, ErrLifetime.At("access_token_lifetime")
-	case edit.AccessTokenAlg != "" && !slices.Contains(KeyAlgs, edit.AccessTokenAlg):
+	case edit.AccessTokenAlg != "" && !slices.Contains(ownAlgs, edit.AccessTokenAlg):
 		return edit, ErrAlgUnknown.At("access_token_alg")
 	}
 	return edit, nil

@@ -295,7 +295,10 @@ func (p *Provider) keepDocument(tx *db.Tx, by audit.Actor, id string, m *clientM
 	}
 	m.apply(&edit, sector)
 	edit.PKCERequired = true
-	if edit, err = p.checkEdit(edit); err != nil {
+	if edit, err = p.checkEdit(edit); err == nil {
+		err = edit.checkAlgs(tx)
+	}
+	if err != nil {
 		return nil, ErrDocumentRefused.With("client_id", shown(id)).With("why", fault.Of(ofMember(err)).Description).Because("%w", err)
 	}
 	c.apply(edit)

@@ -233,6 +233,9 @@ func (p *Provider) addClient(ctx context.Context, by audit.Actor, edit ClientEdi
 		if err := checkGroups(tx, edit.AllowedGroups); err != nil {
 			return err
 		}
+		if err := edit.checkAlgs(tx); err != nil {
+			return err
+		}
 		c.CreatedAt, c.UpdatedAt = tx.Now(), tx.Now()
 		insertClient(tx, &c)
 		then(tx, &c)
@@ -276,6 +279,9 @@ func (p *Provider) editClient(ctx context.Context, by audit.Actor, id string, ed
 			return malformed
 		}
 		if err := checkGroups(tx, edit.AllowedGroups); err != nil {
+			return err
+		}
+		if err := edit.checkAlgs(tx); err != nil {
 			return err
 		}
 		if err := check(c.Edit()); err != nil {
@@ -393,7 +399,8 @@ func saveLists(tx *db.Tx, c *Client) {
 	}
 }
 
-// checkEdit returns edit as it will be stored, or says which field is at fault.
+// checkEdit returns edit as it will be stored, or says which field is at fault. What depends
+// on the database is asked by checkGroups and checkAlgs.
 func (p *Provider) checkEdit(edit ClientEdit) (ClientEdit, error) {
 	edit.Name = strings.TrimSpace(edit.Name)
 	if n := utf8.RuneCountInString(edit.Name); n == 0 || n > maxClientName || !isText(edit.Name) {
@@ -429,7 +436,7 @@ func (p *Provider) checkEdit(edit ClientEdit) (ClientEdit, error) {
 		field string
 		value jose.Alg
 	}{{"id_token_alg", edit.IDTokenAlg}, {"access_token_alg", edit.AccessTokenAlg}, {"userinfo_alg", edit.UserinfoAlg}} {
-		if !slices.Contains(KeyAlgs, alg.value) && (alg.value != "" || alg.field != "userinfo_alg") {
+		if !slices.Contains(ownAlgs, alg.value) && (alg.value != "" || alg.field != "userinfo_alg") {
 			return edit, ErrAlgUnknown.At(alg.field)
 		}
 	}

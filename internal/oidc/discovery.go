@@ -6,6 +6,7 @@ import (
 	"fmt"
 	"net/http"
 	"slices"
+	"strings"
 	"sync"
 	"sync/atomic"
 	"time"
@@ -108,6 +109,9 @@ type metadata struct {
 type capabilities struct {
 	registration bool // clients may register themselves (RFC 7591)
 	documents    bool // addresses of metadata documents are client ids
+	// brought are the algorithms beside KeyAlgs that the house signs with, between blanks:
+	// they come with a house that is moved in.
+	brought string
 }
 
 func capabilitiesOf(s settings.Settings) capabilities {
@@ -117,6 +121,10 @@ func capabilitiesOf(s settings.Settings) capabilities {
 // newMetadata is what the discovery document says. internal is where clients find
 // what no browser visits: the token, userinfo and key endpoints.
 func newMetadata(issuer, internal string, can capabilities) metadata {
+	algs := slices.Clone(KeyAlgs)
+	for alg := range strings.FieldsSeq(can.brought) {
+		algs = append(algs, jose.Alg(alg))
+	}
 	m := metadata{
 		Issuer:                issuer,
 		AuthorizationEndpoint: issuer + pathAuthorize,
@@ -135,9 +143,9 @@ func newMetadata(issuer, internal string, can capabilities) metadata {
 		GrantTypesSupported:    []string{grantTypeCode, grantTypeRefresh, grantTypeClient, grantTypeDevice, grantTypeExchange},
 		ACRValuesSupported:     acrValues,
 		SubjectTypesSupported:  []string{SubjectPublic, SubjectPairwise},
-		IDTokenAlgsSupported:   KeyAlgs,
+		IDTokenAlgsSupported:   algs,
 		ObjectAlgsSupported:    objectAlgs,
-		UserinfoAlgsSupported:  KeyAlgs,
+		UserinfoAlgsSupported:  algs,
 		AuthMethodsSupported:   authMethods,
 		AssertionAlgsSupported: jose.Algs,
 		RevocationAuth:         authMethods,
@@ -231,13 +239,15 @@ func (p *Provider) capabilities(ctx context.Context) (capabilities, error) {
 // addresses. It waits for the first keys as JWKS does, so that a client that
 // is set up by it finds all of them.
 func (p *Provider) Discovery(w http.ResponseWriter, r *http.Request) error {
-	if _, err := p.keys.complete(r.Context()); err != nil {
+	known, err := p.keys.complete(r.Context())
+	if err != nil {
 		return err
 	}
 	can, err := p.capabilities(r.Context())
 	if err != nil {
 		return err
 	}
+	can.brought = known.brought
 	d, err := p.metadata.of(can)
 	if err != nil {
 		return err

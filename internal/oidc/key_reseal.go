@@ -113,6 +113,7 @@ func Lose(tx *db.Tx) (Loss, error) {
 	tx.Do(`UPDATE clients SET id_token_alg = 'RS256' WHERE id_token_alg`+foreign, ours...)
 	tx.Do(`UPDATE clients SET access_token_alg = 'ES256' WHERE access_token_alg`+foreign, ours...)
 	tx.Do(`UPDATE clients SET userinfo_alg = 'RS256' WHERE userinfo_alg <> '' AND userinfo_alg`+foreign, ours...)
+	tx.Do(`UPDATE apis SET access_token_alg = '' WHERE access_token_alg <> '' AND access_token_alg`+foreign, ours...)
 	tx.Do(`DELETE FROM client_secrets WHERE alg = $1`, secretHMAC)
 	tx.Do(`DELETE FROM device_codes`)
 	tx.Do(`DELETE FROM scim_providers`)

@@ -54,11 +54,15 @@ func (k *Keyring) rotate(ctx context.Context, by audit.Actor, alg jose.Alg, publ
 	if err := by.MustAdmin(); err != nil {
 		return Rotation{}, err
 	}
-	if !slices.Contains(KeyAlgs, alg) {
+	algs, err := k.Algs(ctx)
+	if err != nil {
+		return Rotation{}, err
+	}
+	if !slices.Contains(algs, alg) {
 		return Rotation{}, ErrKeyAlg
 	}
 	var done Rotation
-	err := k.withKey(ctx, alg, func(tx *db.Tx, keys []*signingKey, made *signingKey) error {
+	err = k.withKey(ctx, alg, func(tx *db.Tx, keys []*signingKey, made *signingKey) error {
 		done = Rotation{Alg: alg}
 		old, next := pick(keys, alg, keyActive), pick(keys, alg, keyNext)
 		if old != nil {

@@ -153,8 +153,10 @@ type ring struct {
 	seq    int64 // the look-up that found it
 	keys   map[string]*signingKey
 	active map[jose.Alg]*signingKey
-	jwks   *document
-	due    bool // something in the database waits to be done
+	// brought are the algorithms of active that are none of KeyAlgs, between blanks.
+	brought string
+	jwks    *document
+	due     bool // something in the database waits to be done
 }
 
 // Keyring holds the signing keys. They live in the database; a process keeps
@@ -322,10 +324,6 @@ func (k *Keyring) verify(ctx context.Context, token string, typs []string, state
 	return jose.Verify(token, want)
 }
 
-// ownAlgs are the algorithms of keys that may be in the table: ours, and those
-// that keys of the incumbent may have.
-var ownAlgs = []jose.Alg{jose.RS256, jose.ES256, jose.EdDSA, jose.RS384, jose.RS512, jose.ES384, jose.ES512}
-
 // current is the ring as it is known, read at the first need.
 func (k *Keyring) current(ctx context.Context) (*ring, error) {
 	if r := k.ring.Load(); r != nil {
@@ -398,6 +396,9 @@ func (k *Keyring) ringOf(rows []*signingKey) (*ring, error) {
 		if key.state == keyActive {
 			r.active[key.alg] = key
 		}
+	}
+	for _, alg := range r.algs()[len(KeyAlgs):] {
+		r.brought += string(alg) + " "
 	}
 	jwks, err := jwksOf(rows)
 	if err != nil {

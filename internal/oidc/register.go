@@ -224,6 +224,9 @@ func (p *Provider) register(ctx context.Context, by audit.Actor, token string, m
 		if err := registrationAllowed(tx, s, token); err != nil {
 			return err
 		}
+		if err := edit.checkAlgs(tx); err != nil {
+			return ofMember(err)
+		}
 		with := ""
 		if token != "" {
 			if with, err = useRegistrationToken(tx, token); err != nil {
@@ -384,6 +387,9 @@ func (p *Provider) rewriteClient(tx *db.Tx, by audit.Actor, c *Client, m *client
 	edit := c.Edit()
 	m.apply(&edit, sector)
 	edit, err := p.checkEdit(edit)
+	if err == nil {
+		err = edit.checkAlgs(tx)
+	}
 	if err != nil {
 		return "", ofMember(err)
 	}

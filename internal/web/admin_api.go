@@ -120,7 +120,11 @@ func (x *Web) apiOptions(r *http.Request, p *apiPage) error {
 		p.Introspectors = append(p.Introspectors, apiOption{chosen, chosen, true})
 	}
 	p.Algs = []apiOption{{"", x.words(r).T("api.alg.client"), p.Form.AccessTokenAlg == ""}}
-	for _, alg := range oidc.KeyAlgs {
+	algs, err := x.oidc.Keys().Algs(r.Context())
+	if err != nil {
+		return err
+	}
+	for _, alg := range algs {
 		p.Algs = append(p.Algs, apiOption{string(alg), string(alg), alg == p.Form.AccessTokenAlg})
 	}
 	return nil
@@ -230,13 +234,12 @@ func (f *apiForm) readAlg(typed string) error {
 	if typed == "" {
 		return nil
 	}
-	for _, alg := range oidc.KeyAlgs {
-		if string(alg) == typed {
-			f.AccessTokenAlg = alg
-			return nil
-		}
+	alg, known := oidc.KnownAlg(typed)
+	if !known {
+		return oidc.ErrAlgUnknown.At("access_token_alg")
 	}
-	return oidc.ErrAlgUnknown.At("access_token_alg")
+	f.AccessTokenAlg = alg
+	return nil
 }
 
 // permissionsOf reads the rows of a form in which something was typed.

@@ -48,6 +48,7 @@ type clientPage struct {
 	Tab string
 
 	usual clientForm // as a new client is
+	algs  []string   // that the house signs with
 }
 
 // A clientField is one part of a client in its form.
@@ -93,16 +94,15 @@ func (p *clientPage) errOf(id string) string {
 	return ""
 }
 
-// clientChoices are what can be chosen, by their values; what is empty has words.
+// clientChoices are what can be chosen, by their values; what is empty has words. What signs
+// tokens is the house's to offer.
 var clientChoices = map[string][]string{
 	"auth_method":        {"", oidc.AuthBasic, oidc.AuthPost, oidc.AuthPrivateKey},
 	"subject_type":       {oidc.SubjectPublic, oidc.SubjectPairwise},
 	"assertion_audience": {oidc.AudienceStrict, oidc.AudienceLenient},
 	"refresh_issue":      {oidc.RefreshAlways, oidc.RefreshOfflineAccess},
 	"refresh_rotation":   {oidc.RotationDefault, oidc.RotationAlways},
-	"id_token_alg":       algNames(false),
-	"access_token_alg":   algNames(false),
-	"userinfo_alg":       algNames(true),
+	"userinfo_alg":       {""},
 	"request_object_alg": slices.Concat([]string{""}, oidc.ObjectAlgs()),
 	"assertion_alg":      slices.Concat([]string{""}, oidc.AssertionAlgs()),
 	"grant_types":        oidc.GrantTypes,
@@ -111,7 +111,12 @@ var clientChoices = map[string][]string{
 // options are what can be chosen for a field. The words of a value are those of
 // client.<field>.is.<value>; an algorithm is its own name.
 func (p *clientPage) options(id, value string) (list []clientOption) {
-	for _, v := range clientChoices[id] {
+	choices := clientChoices[id]
+	switch id {
+	case "id_token_alg", "access_token_alg", "userinfo_alg":
+		choices = slices.Concat(choices, p.algs)
+	}
+	for _, v := range choices {
 		o := clientOption{Value: v, Text: v, Chosen: v == value}
 		if id == "grant_types" {
 			o.Chosen = slices.Contains(p.Form.GrantTypes, v)
@@ -129,17 +134,6 @@ func (p *clientPage) options(id, value string) (list []clientOption) {
 		list = append(list, o)
 	}
 	return list
-}
-
-// algNames are the algorithms that the house signs with.
-func algNames(plain bool) (names []string) {
-	if plain {
-		names = []string{""}
-	}
-	for _, alg := range oidc.KeyAlgs {
-		names = append(names, string(alg))
-	}
-	return names
 }
 
 // Open says whether a part of the page that is folded is shown: something in it is at fault,
@@ -197,6 +191,13 @@ func (x *Web) showClient(w http.ResponseWriter, r *http.Request, c *oidc.Client,
 	}
 	p.words = x.words(r)
 	p.usual.set(oidc.NewClientEdit())
+	algs, err := x.oidc.Keys().Algs(ctx)
+	if err != nil {
+		return err
+	}
+	for _, alg := range algs {
+		p.algs = append(p.algs, string(alg))
+	}
 	p.Logos = p.logoFields(view.address)
 	if err := p.look(x, r); err != nil {
 		return err

@@ -369,6 +369,42 @@ func TestDatabasesOfTheOtherPocketID(t *testing.T) {
 	}
 }
 
+// Files that lie in the working directory come along with a database of PostgreSQL, as the
+// other program keeps them there.
+func TestFilesBesideADatabaseOfPostgreSQL(t *testing.T) {
+	t.Run(dbtest.Postgres, func(t *testing.T) {
+		dsn, old := dbtest.DSN(t, dbtest.Postgres), dbtest.DSN(t, dbtest.Postgres)
+		t.Chdir(t.TempDir())
+		synctest.Test(t, func(t *testing.T) {
+			c := apptest.Config(t, dsn)
+			m := foreign(t, generations[1].version, c.NewKey)
+			m.write(t, "pgx", old)
+			m.lay(t, "data")
+			plan, err := c.PlanForeignDatabase(t.Context(), old, "", nil, audit.System("cli"))
+			if err != nil {
+				t.Fatal(err)
+			}
+			if n := plan.Report.Count("pictures"); n != 3 {
+				t.Errorf("%d pictures come along: %+v", n, plan.Report.Left)
+			}
+		})
+	})
+}
+
+// lay puts the uploaded files into a directory.
+func (m *movedHouse) lay(t *testing.T, dir string) {
+	t.Helper()
+	for path, data := range m.uploads {
+		file := filepath.Join(dir, "uploads", path)
+		if err := os.MkdirAll(filepath.Dir(file), 0o700); err != nil {
+			t.Fatal(err)
+		}
+		if err := os.WriteFile(file, data, 0o600); err != nil {
+			t.Fatal(err)
+		}
+	}
+}
+
 func storageRows(uploads map[string][]byte) (rows [][]any) {
 	for path, data := range uploads {
 		rows = append(rows, []any{path, data})
@@ -384,15 +420,7 @@ func TestAChangeOfTheImage(t *testing.T) {
 		c := apptest.Config(t, dsn)
 		m := foreign(t, generations[1].version, c.NewKey)
 		m.write(t, "sqlite", dsn)
-		for path, data := range m.uploads {
-			file := filepath.Join(dir, "uploads", path)
-			if err := os.MkdirAll(filepath.Dir(file), 0o700); err != nil {
-				t.Fatal(err)
-			}
-			if err := os.WriteFile(file, data, 0o600); err != nil {
-				t.Fatal(err)
-			}
-		}
+		m.lay(t, dir)
 		// Somebody was killed while they did the same.
 		if err := os.WriteFile(dsn+".new", []byte("half of it"), 0o600); err != nil {
 			t.Fatal(err)
