@@ -1,6 +1,7 @@
 package app
 
 import (
+	"cmp"
 	"context"
 	"errors"
 	"fmt"
@@ -92,9 +93,9 @@ func (a *App) serve(ctx context.Context, sockets ...net.Listener) error {
 		err = fmt.Errorf("serve: %w", err)
 		server.Close() // the other sockets
 	case err = <-taken: // the database is somebody else's now
-		err = errors.Join(err, a.stop(ctx, server))
+		err = errors.Join(err, a.stop(ctx, server, cmp.Or(err, errTaken)))
 	case <-ctx.Done():
-		err = a.stop(ctx, server)
+		err = a.stop(ctx, server, context.Cause(ctx))
 	}
 	end()
 	working.Wait()
@@ -139,12 +140,15 @@ func (a *App) server() *http.Server {
 	return s
 }
 
-// stop ends the server: it is not ready any more, then takes no connection,
-// then finishes what is in flight.
-func (a *App) stop(ctx context.Context, server *http.Server) error {
+// errTaken is why a server stops whose database is somebody else's.
+var errTaken = errors.New("the database was taken")
+
+// stop ends the server because of something: it is not ready any more, then takes no
+// connection, then finishes what is in flight.
+func (a *App) stop(ctx context.Context, server *http.Server, cause error) error {
 	a.stopping.Store(true)
 	a.tell("STOPPING=1")
-	if cause := context.Cause(ctx); !errors.Is(cause, ErrInterrupted) {
+	if !errors.Is(cause, ErrInterrupted) {
 		a.log.Info("stopping", "cause", cause.Error(), "in", turnAway)
 		time.Sleep(turnAway)
 	}

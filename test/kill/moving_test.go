@@ -218,7 +218,7 @@ func TestKillsOfImport(t *testing.T) { // threats 56, 79
 		s.ready()
 		// Beside a server nothing is put back: the process of the server holds the database.
 		for _, args := range [][]string{{"import", "-p", file, "--yes"}, {"restore", file, "--yes"}, move} {
-			if out, err := s.cli(args...); err == nil || !strings.Contains(out, "running") {
+			if out, err := s.cli(args...); err == nil || !strings.Contains(out, "Stop ") {
 				t.Errorf("%v beside a server: %v %s", args, err, out)
 			}
 		}
@@ -233,6 +233,9 @@ func TestKillsOfImport(t *testing.T) { // threats 56, 79
 		case <-s.done:
 		case <-time.After(time.Minute):
 			t.Error("a server whose database was taken goes on")
+		}
+		if said := s.log.tail(1 << 20); strings.Contains(said, "panic") {
+			t.Error("it ends in a panic")
 		}
 		s.start()
 		s.ready()
