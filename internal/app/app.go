@@ -77,6 +77,9 @@ func Beside(ctx context.Context, c Config, log *slog.Logger) (*App, error) {
 // open builds all parts below the pages.
 func open(ctx context.Context, c Config, log *slog.Logger, mode db.Mode) (*App, error) {
 	if mode == db.Serve {
+		if err := db.Writable(string(c.Database)); err != nil {
+			return nil, err
+		}
 		if err := c.takeOver(ctx, log); err != nil {
 			return nil, err
 		}

@@ -1,9 +1,11 @@
 package app
 
 import (
+	"cmp"
 	"fmt"
 	"log/slog"
 	"maps"
+	"os"
 	"slices"
 	"strconv"
 	"strings"
@@ -58,10 +60,24 @@ func strangers(env map[string]string) []Note {
 	if lock, _ := strconv.ParseBool(env["UI_CONFIG_DISABLED"]); len(unused) > 0 && !lock {
 		notes = append(notes, Note{slog.LevelWarn, "set, but the settings are changed on the page of the administrator unless UI_CONFIG_DISABLED=true: " + strings.Join(unused, ", ")})
 	}
+	if note, ok := runsAs(env, os.Getuid(), os.Getgid()); ok {
+		notes = append(notes, note)
+	}
 	if len(unneeded) > 0 {
 		notes = append(notes, Note{slog.LevelInfo, "set, but not needed here: " + strings.Join(unneeded, ", ")})
 	}
 	return notes
+}
+
+// runsAs is a remark on PUID and PGID, by which containers of Pocket ID 2.x are told as whom
+// to run. This program runs as whoever starts it.
+func runsAs(env map[string]string, uid, gid int) (Note, bool) {
+	wanted := cmp.Or(env["PUID"], "1000") + ":" + cmp.Or(env["PGID"], "1000")
+	runs := fmt.Sprintf("%d:%d", uid, gid)
+	if env["PUID"] == "" && env["PGID"] == "" || wanted == runs {
+		return Note{}, false
+	}
+	return Note{slog.LevelWarn, fmt.Sprintf("PUID and PGID ask for %s, but this program runs as %s, as whom it was started: let the container run as user %s (user: \"%s\" in a Compose file)", wanted, runs, wanted, wanted)}, true
 }
 
 // alike is the known name that differs from name in case, in hyphens, or in
