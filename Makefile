@@ -1,5 +1,7 @@
 # make          checks and tests everything
 # make run      runs the server at http://localhost:1411
+# make image    packs build/image: the container image, without an engine; see docs/deployment.md
+# make release  builds what is published, into build/release, with checksums
 # make bench    measures the server and prints tables; see docs/benchmarks.md
 # make kill-test  kills the server 100 times and looks for what is lost; see test/kill
 # make ha-test    kills replicas behind nginx for five minutes, and stops their PostgreSQL
@@ -11,7 +13,7 @@
 GO      ?= go
 VERSION ?= $(shell git describe --tags --always --dirty 2>/dev/null || echo unknown)
 
-.PHONY: all run build check test short race bench kill-test ha-test parties fuzz screenshots golden fmt clean
+.PHONY: all run build image release check test short race bench kill-test ha-test parties fuzz screenshots golden fmt clean
 
 all: check test
 
@@ -26,7 +28,30 @@ COLD  = pocketid/cmd/pocket-id pocketid/internal/api pocketid/internal/moving po
 	github.com/go-webauthn/webauthn/metadata github.com/tinylib/msgp/... github.com/golang-jwt/jwt/v5
 
 build:
-	CGO_ENABLED=0 $(GO) build -trimpath -ldflags '-s -w -X main.version=$(VERSION)' $(COLD:%=-gcflags=%=-l) -o $(OUT) ./cmd/pocket-id
+	CGO_ENABLED=0 $(GO) build -trimpath -buildvcs=false -ldflags '-s -w -X main.version=$(VERSION)' $(COLD:%=-gcflags=%=-l) -o $(OUT) ./cmd/pocket-id
+
+# The image for each architecture, and the index over them. ARCHES may name fewer. The same
+# sources give the same bytes: the only time in them is that of the commit.
+ARCHES   ?= amd64 arm64
+REVISION ?= $(shell git rev-parse HEAD 2>/dev/null)
+EPOCH     = $(or $(SOURCE_DATE_EPOCH),$(shell git log -1 --format=%ct 2>/dev/null),1)
+PACK      = $(GO) run ./deploy/image -version '$(VERSION)' -revision '$(REVISION)' -created $(EPOCH)
+IMAGE    ?= build/image
+
+image: $(ARCHES:%=binary-%)
+	$(PACK) -out $(IMAGE) $(foreach a,$(ARCHES),$(a)=$(IMAGE)-$(a))
+	rm -f $(ARCHES:%=$(IMAGE)-%)
+
+binary-%:
+	GOOS=linux GOARCH=$* $(MAKE) build OUT=$(IMAGE)-$*
+
+# What is published: programs, images, what they are made of, and the sums of all. REPOSITORY
+# is where the image goes; it is put into the templates of deploy.
+REPOSITORY ?= registry.example.com/pocket-id
+PLATFORMS  ?= linux/amd64 linux/arm64 darwin/amd64 darwin/arm64 freebsd/amd64
+
+release:
+	@GO='$(GO)' MAKE='$(MAKE)' deploy/release.sh '$(VERSION)' '$(REPOSITORY)' $(PLATFORMS)
 
 check:
 	@test/check.sh

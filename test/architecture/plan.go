@@ -60,6 +60,7 @@ var House = Plan{
 		"apptest": "app audit db dbtest directory i18n jose oidc outbound secret signin",
 
 		"cmd/pocket-id":          "api app audit db directory edge fault i18n jose moving oidc outbound overview secret settings signin",
+		"deploy/image":           "",
 		"examples/device":        "",
 		"examples/relying-party": "",
 		"internal/i18n/sortkeys": "i18n",
