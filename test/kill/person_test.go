@@ -159,6 +159,19 @@ func (p *person) sign() (proof, error) {
 	return proof{c.ID, json.RawMessage(made)}, nil
 }
 
+// enter signs in and returns the cookie of the session.
+func (p *person) enter() (string, error) {
+	made, err := p.sign()
+	if err != nil {
+		return "", err
+	}
+	a, err := p.call("/login/finish", "", made, nil)
+	if err != nil || a.session == "" {
+		return "", unexpected("sign-in", a, err)
+	}
+	return a.session, nil
+}
+
 // create begins to make a passkey. The authenticator has it once keep is called.
 func (p *person) create(path, session string, begin any) (made proof, keep func(), err error) {
 	var c ceremony
