@@ -33,13 +33,16 @@ if [ ${#arches[@]} -gt 0 ]; then
 fi
 
 # The templates, with the image in them.
-cp -R deploy/compose deploy/sealos deploy/kubernetes deploy/helm "$out/"
-grep -rlE 'registry\.example\.com/pocket-id' "$out/compose" "$out/sealos" "$out/kubernetes" "$out/helm" |
+mkdir "$out/deploy"
+for part in deploy/*/; do
+	case $part in deploy/image/ | deploy/test/) ;; *) cp -R "${part%/}" "$out/deploy/" ;; esac
+done
+grep -rlF registry.example.com/pocket-id "$out/deploy" |
 	xargs sed -i "s|registry\.example\.com/pocket-id:1\.0\.0|$repository:$version|g; s|registry\.example\.com/pocket-id|$repository|g"
-sed -i "s|newTag: 1\.0\.0|newTag: $version|" "$out"/kubernetes/*/kustomization.yaml
-sed -i "s|^appVersion: .*|appVersion: \"$version\"|" "$out/helm/Chart.yaml"
-tar --sort=name --owner=0 --group=0 --numeric-owner --mode=u=rwX,go=rX --mtime="@$epoch" -C "$out" -cf - compose sealos kubernetes helm | gzip -9n >"$out/pocket-id-$version-deploy.tar.gz"
-rm -r "$out/compose" "$out/sealos" "$out/kubernetes" "$out/helm"
+sed -i "s|newTag: 1\.0\.0|newTag: $version|" "$out"/deploy/kubernetes/*/kustomization.yaml
+sed -i "s|^appVersion: .*|appVersion: \"$version\"|" "$out/deploy/helm/Chart.yaml"
+tar --sort=name --owner=0 --group=0 --numeric-owner --mode=u=rwX,go=rX --mtime="@$epoch" -C "$out" -cf - deploy | gzip -9n >"$out/pocket-id-$version-deploy.tar.gz"
+rm -r "$out/deploy"
 
 (cd "$out" && sha256sum -- * >SHA256SUMS)
 cat "$out/SHA256SUMS"

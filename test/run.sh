@@ -120,3 +120,9 @@ fi
 build/tally "${need[@]}" -- "$@" &
 tests=$!
 wait "$tests" && tests= || { status=$?; tests=; exit "$status"; }
+
+# What is deployed is held to the program in a module of its own: deploy/test/doc.go.
+[ ${#need[@]} -gt 0 ] || exit 0
+(cd deploy/test && exec ../../build/tally -- -count=1 -timeout=15m ./...) &
+tests=$!
+wait "$tests" && tests= || { status=$?; tests=; exit "$status"; }
