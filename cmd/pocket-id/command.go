@@ -50,6 +50,7 @@ var chapters = book{
 	{"", "ways in and keys", []command{setupLinkCommand, loginLinkCommand, keyRotateCommand, encryptionKeyCommand}},
 	{"", "backups and moving", movingCommands},
 	{"user", "people", userCommands},
+	{"service-account", "accounts of programs", serviceCommands},
 	{"group", "groups", groupCommands},
 	{"client", "applications", clientCommands},
 	{"api-key", "API keys", apiKeyCommands},

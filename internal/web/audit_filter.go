@@ -19,7 +19,7 @@ func exported(query url.Values, format string) string {
 }
 
 // filters are the parameters that narrow the log; all others are places in it.
-var filters = []string{"q", "event", "when", "from", "until", "way", "person", "part", "client", "app", "object", "address", "who", "which"}
+var filters = []string{"q", "event", "when", "from", "until", "way", "person", "part", "client", "app", "object", "address", "key", "who", "which"}
 
 // filtersOf are the filters of a query that say something.
 func filtersOf(query url.Values) url.Values {
@@ -63,7 +63,7 @@ func auditFilterOf(query url.Values, now time.Time) (f audit.Filter, form auditF
 	get := func(name string) string { return strings.TrimSpace(query.Get(name)) }
 	f.Cursor, f.Events, f.ByOthers = query.Get("at"), eventsOf(get("event")), get("event") == byOthers
 	f.Search, form.Search = directory.Fold(get("q")), get("q")
-	f.Person, f.Client, f.Address = get("person"), get("client"), get("address")
+	f.Person, f.Client, f.Address, f.Key = get("person"), get("client"), get("address"), get("key")
 	f.ObjectKind, f.ObjectID, _ = strings.Cut(get("object"), " ")
 	if f.ObjectID == "" {
 		f.ObjectKind = ""
@@ -85,7 +85,7 @@ func auditFilterOf(query url.Values, now time.Time) (f audit.Filter, form auditF
 	form.Exchanged = !f.From.IsZero() && !f.Until.IsZero() && !f.From.Before(f.Until)
 	form.Who, form.Which = get("who"), get("which")
 	form.Open = form.From+form.Until+form.Via+form.Part+form.Who+form.Which != ""
-	for _, name := range []string{"person", "client", "object", "address"} {
+	for _, name := range []string{"person", "client", "object", "address", "key"} {
 		if v := get(name); v != "" {
 			form.Hidden = append(form.Hidden, logHidden{name, v})
 		}
@@ -178,6 +178,13 @@ func chipsOf(words *i18n.Locale, query url.Values, found *audit.Page) (chips []l
 			name = found.Entries[0].Object.Name
 		}
 		add("object", words.T("audit.chip.object", "kind", kindName(words, kind), "name", name))
+	}
+	if id := query.Get("key"); id != "" {
+		name := shortID(id)
+		if len(found.Entries) > 0 && found.Entries[0].Key == id {
+			name = named(name, found.Entries[0].KeyName)
+		}
+		add("key", words.T("audit.chip.key", "name", name))
 	}
 	if a := query.Get("address"); a != "" {
 		add("address", words.T("audit.chip.address", "address", a))

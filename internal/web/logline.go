@@ -1,6 +1,7 @@
 package web
 
 import (
+	"cmp"
 	"encoding/json"
 	"html/template"
 	"maps"
@@ -127,6 +128,9 @@ func ownLineOf(words *i18n.Locale, e *audit.Entry, me string) logLine {
 	case e.Actor == "" && e.Via != "page":
 		l.Facts = append(l.Facts, logFact{Label: words.T("audit.fact.by"), Value: actorName(words, e)})
 	}
+	if e.Key != "" {
+		l.Facts = append(l.Facts, keyFact(words, e))
+	}
 	l.Facts = append(l.Facts, whence(words, e)...)
 	l.Facts = append(l.Facts, dataFacts(words, e)...)
 	return l
@@ -235,6 +239,11 @@ func factsOf(words *i18n.Locale, e *audit.Entry) []logFact {
 	}
 	way := words.T("audit.fact.way")
 	facts = append(facts, by, logFact{Label: way, Value: wayName(words, e.Via)})
+	if e.Key != "" {
+		k := keyFact(words, e)
+		k.Only, k.Words = only("key", e.Key), words.T("audit.only.key", "name", k.Value)
+		facts = append(facts, k)
+	}
 	if e.User != "" && e.User != e.Actor {
 		name := e.UserName
 		if name == "" {
@@ -270,6 +279,11 @@ func factsOf(words *i18n.Locale, e *audit.Entry) []logFact {
 		facts = append(facts, logFact{Label: words.T("audit.fact.reference"), Value: e.RequestID, Code: true})
 	}
 	return facts
+}
+
+// keyFact is the API key with which a program did it, as it was called then.
+func keyFact(words *i18n.Locale, e *audit.Entry) logFact {
+	return logFact{Label: words.T("audit.fact.key"), Value: cmp.Or(e.KeyName, shortID(e.Key))}
 }
 
 // objectPages are where the pages about things are, by their kind.

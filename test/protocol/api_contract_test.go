@@ -19,7 +19,7 @@ import (
 
 // contractTables are the contracts of all nouns, each in a file of its own.
 var contractTables = []func(*world) []contract{
-	systemContracts, keyContracts, userContracts, groupContracts, peopleContracts, whereContracts,
+	systemContracts, keyContracts, serviceContracts, userContracts, groupContracts, peopleContracts, whereContracts,
 	clientContracts, accessContracts, houseContracts,
 }
 

@@ -15,7 +15,7 @@ const (
 	sessionMembers    = "createdAt device expiresAt id ipAddress isCurrent lastSeenAt signedInBy userAgent"
 	passkeyMembers    = "attestationType backupEligible backupState createdAt credentialID id lastUsedAt name transport"
 	batchMembers      = "changed createdAt deed endedAt groupId id refusals refused stopped total unchanged undoes undoneBy"
-	entryMembers      = "actorUserID actorUsername after before city clientID clientName country createdAt data device event id ipAddress objectID objectKind objectName requestID userAgent userID username via"
+	entryMembers      = "actorUserID actorUsername after apiKeyID apiKeyName before city clientID clientName country createdAt data device event id ipAddress objectID objectKind objectName requestID userAgent userID username via"
 )
 
 // proved is a fresh proof for passkeys.
