@@ -2,6 +2,7 @@ package overview
 
 import (
 	"context"
+	"crypto/x509"
 	"errors"
 	"net/url"
 	"os"
@@ -24,6 +25,13 @@ func at(t *testing.T, address string) *url.URL {
 		t.Fatal(err)
 	}
 	return u
+}
+
+// certified has a certificate for a name that ends in so many days and lasts for a year.
+func certified(u *url.URL, days int, name string, refused error) Config {
+	until := time.Now().AddDate(0, 0, days)
+	leaf := &x509.Certificate{DNSNames: []string{name}, NotBefore: until.AddDate(-1, 0, 0), NotAfter: until}
+	return Config{PublicURL: u, Certificate: func() (*x509.Certificate, error) { return leaf, refused }}
 }
 
 // Each way in which an installation can be wrong has its finding.
@@ -64,6 +72,15 @@ func TestWhatChecksFind(t *testing.T) { // threats 31, 35
 		{"finds localhost secure", "local", OK, Config{PublicURL: at(t, "http://id.localhost:1411")}, direct, (*Overview).secure},
 		{"finds http open", "http", Bad, Config{PublicURL: at(t, "http://id.example.com")}, direct, (*Overview).secure},
 		{"is not taken in by a name that ends alike", "http", Bad, Config{PublicURL: at(t, "http://notlocalhost")}, direct, (*Overview).secure},
+
+		{"says nothing of a certificate that a proxy has", "", "", Config{PublicURL: https}, direct, (*Overview).certificate},
+		{"finds a certificate that fits", "fine", OK, certified(https, 100, "id.example.com", nil), direct, (*Overview).certificate},
+		{"sees a certificate that ends soon", "soon", Warn, certified(https, 10, "id.example.com", nil), direct, (*Overview).certificate},
+		{"sees one that has ended", "ended", Bad, certified(https, -1, "id.example.com", nil), direct, (*Overview).certificate},
+		{"sees one that does not count yet", "early", Bad, certified(https, 500, "id.example.com", nil), direct, (*Overview).certificate},
+		{"sees one for another name", "name", Bad, certified(https, 100, "other.example.com", nil), direct, (*Overview).certificate},
+		{"sees new files that cannot be used", "refused", Bad, certified(https, 100, "id.example.com", errors.New("it does not fit")), direct, (*Overview).certificate},
+		{"sees that there is none to use", "missing", Bad, Config{PublicURL: https, Certificate: func() (*x509.Certificate, error) { return nil, errors.New("none") }}, direct, (*Overview).certificate},
 
 		{"sees a browser that connects itself", "direct", OK, Config{}, direct, (*Overview).proxy},
 		{"sees a trusted proxy", "trusted", OK, Config{Proxies: true}, behind(func(*edge.Way) {}), (*Overview).proxy},
