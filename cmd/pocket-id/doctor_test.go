@@ -10,7 +10,7 @@ import (
 	"crypto/x509/pkix"
 	"encoding/json"
 	"io"
-	"log"
+	"log/slog"
 	"math/big"
 	"net/http"
 	"net/http/httptest"
@@ -142,7 +142,7 @@ func TestDoctorAtTheDoor(t *testing.T) {
 				shown.Certificate = append(shown.Certificate, c.cert.Raw)
 			}
 			door.TLS = &tls.Config{Certificates: []tls.Certificate{shown}}
-			door.Config.ErrorLog = log.New(io.Discard, "", 0)
+			door.Config.ErrorLog = slog.NewLogLogger(slog.DiscardHandler, slog.LevelError)
 			door.StartTLS()
 			defer door.Close()
 			at, err := url.Parse(door.URL)

@@ -273,4 +273,3 @@ func userEnable(ctx context.Context, c *call, a *app.App, by audit.Actor) error 
 	}
 	return c.say("Enabled: %s. They sign in anew.", usernames(list))
 }
-
