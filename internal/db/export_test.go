@@ -71,3 +71,21 @@ func (d *DB) File() string { return d.path }
 
 // MaxPlans is how many prepared statements a connection to PostgreSQL keeps.
 const MaxPlans = maxPlans
+
+// Understands asks the engine to prepare a statement, and does not run it.
+func (d *DB) Understands(ctx context.Context, q string) error {
+	s, end, err := d.r.begin(ctx)
+	if err != nil {
+		return err
+	}
+	defer end()
+	switch c := s.(type) {
+	case *pgConn:
+		_, err = c.conn.Prepare(ctx, "", q, nil)
+	case *liteConn:
+		_, err = c.statement(q)
+	default:
+		err = fmt.Errorf("%T prepares nothing", s)
+	}
+	return err
+}

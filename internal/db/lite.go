@@ -197,6 +197,7 @@ func (c *liteConn) statement(q string) (*liteStmt, error) {
 	if err != nil {
 		return nil, err
 	}
+	seen("sqlite", q)
 	if s == nil || strings.TrimSpace(rest) != "" {
 		if s != nil {
 			sqlite3.Xsqlite3_finalize(c.tls, s.p)

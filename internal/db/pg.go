@@ -304,6 +304,7 @@ func (c *pgConn) plan(q string) (*pgStmt, error) {
 	if err != nil {
 		return nil, err
 	}
+	seen("postgres", q)
 	s := &pgStmt{StatementDescription: d, results: formatsOf(d.Fields), used: c.uses}
 	if !c.forgetful {
 		c.plans[q] = s

@@ -70,6 +70,7 @@ var House = Plan{
 		"test/host":              "app dbtest",
 		"test/kill":              "app apptest audit dbtest directory oidc secret",
 		"test/protocol":          "app apptest audit dbtest directory edge fault images jose moving oidc settings signin",
+		"test/statements":        "",
 		"test/tally":             "",
 	},
 	Tests: map[string]string{
