@@ -124,7 +124,7 @@ func TestDoctorAtTheDoor(t *testing.T) {
 		{"tells another time", []*issuer{good, between}, "/healthz", func(w http.ResponseWriter, _ *http.Request) {
 			w.Header().Set("Date", time.Now().Add(-10*time.Minute).UTC().Format(http.TimeFormat))
 			w.WriteHeader(http.StatusNoContent)
-		}, "date", overview.Bad, "differ by 10m", "NTP"},
+		}, "date", overview.Bad, "differ by ", "NTP"},
 	} {
 		t.Run(tt.name, func(t *testing.T) {
 			door := httptest.NewUnstartedServer(http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {

@@ -87,7 +87,7 @@ func (s *server) cut(after time.Duration, args ...string) bool {
 // A first start on the directory of the other Pocket ID that is killed, wherever it is,
 // leaves the old database as it was or the new one whole, and the old one beside it; the
 // next start goes on to the end. Here the log says where it is.
-func TestKillsOfAChangeOfTheImage(t *testing.T) { // threats 56, 79
+func TestKillsOfAChangeOfTheImage(t *testing.T) { // threats 79
 	if testing.Short() {
 		t.Skip("kills are left out by -short")
 	}
@@ -147,7 +147,7 @@ func TestKillsOfAChangeOfTheImage(t *testing.T) { // threats 56, 79
 
 // A command that moves in, and one that puts back, is killed at several moments: what was
 // there before is untouched, or what comes is whole.
-func TestKillsOfImport(t *testing.T) { // threats 56, 79
+func TestKillsOfImport(t *testing.T) { // threats 79
 	engines(t, func(t *testing.T, dsn string) {
 		dir := t.TempDir()
 		old := filepath.Join(dir, "old.db")
