@@ -2,8 +2,6 @@ package oidc
 
 import (
 	"context"
-	"encoding/base64"
-	"encoding/json"
 	"fmt"
 	"slices"
 	"strings"
@@ -11,7 +9,6 @@ import (
 	"pocketid/internal/audit"
 	"pocketid/internal/db"
 	"pocketid/internal/jobs"
-	"pocketid/internal/secret"
 )
 
 // maxAPIClients bounds the clients that are listed about one API, and the APIs about one
@@ -157,20 +154,6 @@ func (g APIGrant) checked() (APIGrant, error) {
 		g.MachinePermissions = nil
 	}
 	return g, nil
-}
-
-// Seen is a short hash of a grant, as a form carries it along; nil is that there is none.
-func (g *APIGrant) Seen() string {
-	if g == nil {
-		return "none"
-	}
-	seen := *g
-	seen.UserPermissions, seen.MachinePermissions = slices.Sorted(slices.Values(g.UserPermissions)), slices.Sorted(slices.Values(g.MachinePermissions))
-	b, err := json.Marshal(seen)
-	if err != nil {
-		panic("oidc: a grant is always JSON")
-	}
-	return base64.RawURLEncoding.EncodeToString(secret.Hash(string(b))[:9])
 }
 
 // RemoveAPIClient takes an API from a client.

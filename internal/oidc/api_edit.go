@@ -2,8 +2,6 @@ package oidc
 
 import (
 	"context"
-	"encoding/base64"
-	"encoding/json"
 	"errors"
 	"fmt"
 	"slices"
@@ -240,15 +238,6 @@ func (p *Provider) DeleteAPI(ctx context.Context, by audit.Actor, id string) (AP
 		return API{}, err
 	}
 	return *a, nil
-}
-
-// Seen is a short hash of the API as it is. A form carries it along.
-func (a *API) Seen() string {
-	b, err := json.Marshal(a.record())
-	if err != nil {
-		panic("oidc: what is recorded of an API is always JSON")
-	}
-	return base64.RawURLEncoding.EncodeToString(secret.Hash(string(b))[:9])
 }
 
 // record is a as audit records hold it.

@@ -1,6 +1,7 @@
 package web
 
 import (
+	"cmp"
 	"errors"
 	"fmt"
 	"net/http"
@@ -10,6 +11,7 @@ import (
 
 	"pocketid/internal/edge"
 	"pocketid/internal/fault"
+	"pocketid/internal/i18n"
 	"pocketid/internal/oidc"
 )
 
@@ -19,6 +21,8 @@ type apiPage struct {
 	API     oidc.API
 	Address string // of this page
 	Seen    string // what the API was when the forms were shown
+	// Meanwhile is what somebody else has changed since.
+	Meanwhile []meanwhile
 	// Tab is the one to show first; "" leaves it to the address.
 	Tab string
 
@@ -130,6 +134,34 @@ func (x *Web) apiOptions(r *http.Request, p *apiPage) error {
 	return nil
 }
 
+// apiLabels are the keys of what the parts of an API are called on its page.
+var apiLabels = map[string]string{"name": "api.name", "description": "api.description", "resource": "api.resource", "access_token_lifetime": "api.lifetime",
+	"access_token_alg": "api.alg", "introspector": "api.introspector", "permissions": "api.permissions", "for_documents": "api.documents"}
+
+// overtaken says what is not as a form showed it, and lets what nobody touched follow it.
+func (p *apiPage) overtaken(words *i18n.Locale, seen string) {
+	changed := p.API.Changed(seen)
+	if len(changed) == 0 {
+		return
+	}
+	permissions := make([]string, len(p.API.Permissions))
+	for i, s := range p.API.Permissions {
+		permissions[i] = s.Name
+	}
+	now := map[string]string{"name": p.API.Name, "description": p.API.Description, "access_token_alg": string(p.API.AccessTokenAlg), "introspector": p.API.Introspector,
+		"permissions": strings.Join(permissions, ", "), "for_documents": onOff(words, p.API.ForDocuments)}
+	if p.API.AccessTokenFor > 0 {
+		now["access_token_lifetime"] = minutes(p.API.AccessTokenFor)
+	}
+	for _, name := range changed {
+		p.Meanwhile = append(p.Meanwhile, meanwhile{words.T(apiLabels[name]), cmp.Or(now[name], words.T("meanwhile.empty"))})
+	}
+	typed := p.Form.AccessTokenFor
+	if p.Form.APIEdit = p.API.CatchUp(seen, p.Form.APIEdit); p.Form.AccessTokenFor != typed {
+		p.Form.Lifetime = now["access_token_lifetime"]
+	}
+}
+
 // apiRefused shows the page again with what was typed, if err is something to tell.
 func (x *Web) apiRefused(w http.ResponseWriter, r *http.Request, a oidc.API, err error, tab string, typed func(*apiPage)) error {
 	problem := x.problem(r, err)
@@ -142,7 +174,11 @@ func (x *Web) apiRefused(w http.ResponseWriter, r *http.Request, a oidc.API, err
 		}
 	}
 	problem.Field = permissionField(problem.Field)
-	return x.showAPI(w, r, a, problem, func(p *apiPage) { typed(p); p.Tab = tab })
+	return x.showAPI(w, r, a, problem, func(p *apiPage) {
+		typed(p)
+		p.Tab = tab
+		p.overtaken(x.words(r), r.PostForm.Get("was"))
+	})
 }
 
 func (x *Web) apiSave(w http.ResponseWriter, r *http.Request) error {
@@ -270,7 +306,9 @@ type apiClientPage struct {
 	Back     string // the list of clients of the API
 	New      bool   // it may do nothing yet
 	Was      string // what it may do by now, as the form carries it
-	Grant    oidc.APIGrant
+	// Meanwhile is what somebody else has changed since.
+	Meanwhile []meanwhile
+	Grant     oidc.APIGrant
 }
 
 // ForPeople says whether the form gives a permission for people.
@@ -311,9 +349,29 @@ func (x *Web) showAPIClient(w http.ResponseWriter, r *http.Request, typed *oidc.
 		p.Was = p.Grant.Seen()
 	}
 	if typed != nil {
+		p.overtaken(x.words(r), r.PostForm.Get("was"))
 		p.Grant = *typed
 	}
 	return x.show(w, r, "api-client", &p)
+}
+
+// overtaken says what the client may do now that the form did not show.
+func (p *apiClientPage) overtaken(words *i18n.Locale, seen string) {
+	is := p.Grant
+	if p.New && seen != p.Was { // what the form showed was taken away
+		is = oidc.APIGrant{}
+	}
+	now := map[string]meanwhile{
+		"for_users":           {words.T("api_client.users.allow"), onOff(words, is.ForUsers)},
+		"user_permissions":    {words.T("api_client.users"), strings.Join(is.UserPermissions, ", ")},
+		"for_machine":         {words.T("api_client.machine.allow"), onOff(words, is.ForMachine)},
+		"machine_permissions": {words.T("api_client.machine"), strings.Join(is.MachinePermissions, ", ")},
+	}
+	for _, name := range is.Changed(seen) {
+		line := now[name]
+		line.Now = cmp.Or(line.Now, words.T("meanwhile.empty"))
+		p.Meanwhile = append(p.Meanwhile, line)
+	}
 }
 
 func (x *Web) apiClientSave(w http.ResponseWriter, r *http.Request) error {

@@ -65,6 +65,23 @@ func TestTabOf(t *testing.T) {
 	}
 }
 
+// So has every part of an API.
+func TestPartsOfAnAPIHaveNames(t *testing.T) {
+	none := oidc.API{}
+	all := oidc.API{APIEdit: oidc.APIEdit{Name: "n", Description: "d", AccessTokenFor: 1e9, AccessTokenAlg: "a", Introspector: "i", ForDocuments: true}, Resource: "r", Permissions: []oidc.Permission{{Name: "p"}}}
+	parts := all.Changed(none.Seen())
+	for _, part := range parts {
+		for _, id := range i18n.Locales() {
+			if key := apiLabels[part]; key == "" || !i18n.For(id).Has(key) {
+				t.Errorf("%s has no name in %s", part, id)
+			}
+		}
+	}
+	if len(parts) != len(apiLabels) {
+		t.Errorf("%d of %d parts change: %q", len(parts), len(apiLabels), parts)
+	}
+}
+
 // Every part of a client that somebody may change meanwhile has a name to say so.
 func TestPartsOfAClientHaveNames(t *testing.T) {
 	for part := range (oidc.ClientEdit{}).Seen() {

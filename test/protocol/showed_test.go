@@ -156,6 +156,9 @@ func TestFormsSayWhatTheyShowed(t *testing.T) {
 				t.Errorf("%s that is older than what is stored: %d, and it changed %v by %v", l.route, a.Status, changed, way)
 				return
 			}
+			if !strings.Contains(a.Body, "Somebody else changed this while you were here") {
+				t.Errorf("%s that is older than what is stored does not say what has changed", l.route)
+			}
 		}
 		if strings.Contains(l.route, "application-configuration/") && !strings.HasSuffix(l.route, "/accounts") {
 			return // there is something to set back
