@@ -11,7 +11,7 @@ import (
 // TestLookOfAClient gives an application a colour, a sentence and a picture, sees them before
 // they are saved and then on the way to it, and takes the colour back.
 func TestLookOfAClient(t *testing.T) {
-	onSQLite(t, func(t *testing.T, s *server) {
+	engines(t, func(t *testing.T, s *server) {
 		p, guest := s.admin(t, "zh-CN"), s.newPerson(t, "en")
 		address, _ := p.newClient("照片库", s.URL+"/settings/apps")
 		way := "/authorize?" + url.Values{"client_id": {address[len(clientsPath)+1:]}, "response_type": {"code"}, "redirect_uri": {s.URL + "/settings/apps"}, "scope": {"openid"},

@@ -5,7 +5,7 @@ import "testing"
 // TestAPIKeys makes a key for some things and one for everything, finds them in the list of
 // everybody, and revokes them.
 func TestAPIKeys(t *testing.T) {
-	onSQLite(t, func(t *testing.T, s *server) {
+	engines(t, func(t *testing.T, s *server) {
 		const path = "/settings/account/api-keys"
 		p := s.admin(t, "en")
 		p.open("/settings/account")

@@ -4,7 +4,7 @@ import "testing"
 
 // TestRegistration lets programs register clients, makes a token for it and takes it back.
 func TestRegistration(t *testing.T) {
-	onSQLite(t, func(t *testing.T, s *server) {
+	engines(t, func(t *testing.T, s *server) {
 		const path = "/settings/admin/registration"
 		p := s.admin(t, "en")
 		p.open("/settings/admin")
