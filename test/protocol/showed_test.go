@@ -156,7 +156,8 @@ func TestFormsSayWhatTheyShowed(t *testing.T) {
 				t.Errorf("%s that is older than what is stored: %d, and it changed %v by %v", l.route, a.Status, changed, way)
 				return
 			}
-			if !strings.Contains(a.Body, "Somebody else changed this while you were here") {
+			// Settings and claims compare with what was typed, which may be what is stored by now.
+			if strings.Contains(l.route, "/apis/") && !strings.Contains(a.Body, "Somebody else changed this while you were here") {
 				t.Errorf("%s that is older than what is stored does not say what has changed", l.route)
 			}
 		}
