@@ -11,6 +11,7 @@ import (
 	"pocketid/internal/api"
 	"pocketid/internal/app"
 	"pocketid/internal/audit"
+	"pocketid/internal/directory"
 	"pocketid/internal/signin"
 )
 
@@ -82,7 +83,7 @@ func keySorts() (list []string) {
 }
 
 func apiKeyList(ctx context.Context, c *call, a *app.App, by audit.Actor) error {
-	f := signin.KeyFilter{Search: c.text("search"), State: signin.KeyState(c.choice("state")), Sort: signin.KeySort(c.choice("sort"))}
+	f := signin.KeyFilter{Search: c.text("search"), State: signin.KeyState(c.choice("state")), Sort: directory.Order(c.choice("sort"))}
 	if name := c.text("owner"); name != "" {
 		u, err := person(ctx, a, by, name)
 		if err != nil {

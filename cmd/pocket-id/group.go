@@ -73,7 +73,7 @@ func groupFlags() []option {
 }
 
 // groupOrders are the orders of groups.
-var groupOrders = []directory.GroupSort{directory.GroupsByFriendlyName, directory.GroupsByName, directory.GroupsByMembers, directory.GroupsByCreation}
+var groupOrders = []directory.Order{directory.GroupsByFriendlyName, directory.GroupsByName, directory.GroupsByMembers, directory.GroupsByCreation}
 
 // groupSorts are the orders of groups, in both directions.
 func groupSorts() (list []string) {
@@ -84,7 +84,7 @@ func groupSorts() (list []string) {
 }
 
 func groupList(ctx context.Context, c *call, a *app.App, by audit.Actor) error {
-	f := directory.GroupFilter{Search: c.text("search"), Sort: directory.GroupSort(c.choice("sort"))}
+	f := directory.GroupFilter{Search: c.text("search"), Sort: directory.Order(c.choice("sort"))}
 	return c.list([]string{"NAME", "FRIENDLY NAME", "MEMBERS", "MADE", "ID"}, func(after string, limit int) (lines []line, next string, err error) {
 		f.After, f.Limit = after, limit
 		page, err := a.Directory.ListGroups(ctx, by, f)

@@ -156,7 +156,7 @@ func usernames(list []directory.User) string {
 }
 
 func userList(ctx context.Context, c *call, a *app.App, by audit.Actor) error {
-	f := directory.UserFilter{Search: c.text("search"), Role: directory.Role(c.choice("role")), State: directory.State(c.choice("state")), Passkeys: directory.PasskeyCount(c.choice("passkeys")), Sort: directory.UserSort(c.choice("sort"))}
+	f := directory.UserFilter{Search: c.text("search"), Role: directory.Role(c.choice("role")), State: directory.State(c.choice("state")), Passkeys: directory.PasskeyCount(c.choice("passkeys")), Sort: directory.Order(c.choice("sort"))}
 	if name := c.text("group"); name != "" {
 		g, err := groupNamed(ctx, a, by, name)
 		if err != nil {

@@ -16,43 +16,31 @@ import (
 type GroupFilter struct {
 	// Search is the beginning of words of either name; each of them must be there.
 	Search string
-	Sort   GroupSort
+	Sort   Order
 	// After is Next of the page before.
 	After string
 	// Limit is how many to return: 1 to 100; 0 is 50.
 	Limit int
 }
 
-// A GroupSort is an order of the list of groups; a minus in front turns it round. What
-// is no order is that of the names that people see.
-type GroupSort string
-
 // The orders of groups.
 const (
-	GroupsByFriendlyName GroupSort = "friendly_name"
-	GroupsByName         GroupSort = "name"
-	GroupsByMembers      GroupSort = "members"
-	GroupsByCreation     GroupSort = "created"
+	GroupsByFriendlyName Order = "friendly_name"
+	GroupsByName         Order = "name"
+	GroupsByMembers      Order = "members"
+	GroupsByCreation     Order = "created"
 )
 
-// Turned is s the other way round.
-func (s GroupSort) Turned() GroupSort {
-	if back, ok := strings.CutPrefix(string(s), "-"); ok {
-		return GroupSort(back)
-	}
-	return "-" + s
-}
-
-// Known is s, or the usual order when s is none.
-func (s GroupSort) Known() GroupSort {
-	if _, ok := groupOrders[GroupSort(strings.TrimPrefix(string(s), "-"))]; ok {
-		return s
+// GroupOrder is o, or the order of the names that people see when o is none of groups.
+func GroupOrder(o Order) Order {
+	if _, ok := groupOrders[Order(o.Name())]; ok {
+		return o
 	}
 	return GroupsByFriendlyName
 }
 
 // groupOrders are the columns of the orders. Each has an index, with the id behind it.
-var groupOrders = map[GroupSort]struct {
+var groupOrders = map[Order]struct {
 	column string
 	number bool
 	key    func(*GroupRow) string
@@ -103,9 +91,8 @@ func (d *Directory) ListGroups(ctx context.Context, by audit.Actor, filter Group
 		return GroupPage{}, err
 	}
 	limit := rows(filter.Limit)
-	sort := filter.Sort.Known()
-	name, back := strings.CutPrefix(string(sort), "-")
-	order := groupOrders[GroupSort(name)]
+	sort := GroupOrder(filter.Sort)
+	order, back := groupOrders[Order(sort.Name())], sort.Down()
 	where, args := `TRUE`, []any{}
 	mark := func(v any) string {
 		args = append(args, v)

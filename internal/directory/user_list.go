@@ -23,7 +23,7 @@ type UserFilter struct {
 	Passkeys PasskeyCount
 	// Group is the id of a group whose members are meant; "" does not ask.
 	Group string
-	Sort  UserSort
+	Sort  Order
 	// After is Next of the page before.
 	After string
 	// Limit is how many to return: 1 to MaxUsers; 0 is 50.
@@ -38,9 +38,6 @@ type State string
 
 // A PasskeyCount is how many passkeys somebody has, as far as a list minds.
 type PasskeyCount string
-
-// A UserSort is an order of the list of people; a minus in front turns it round.
-type UserSort string
 
 // What a list of people may be about, beside "", which is everybody.
 const (
@@ -135,7 +132,7 @@ type sorting struct {
 	numbers bool
 }
 
-var sortings = map[UserSort]sorting{
+var sortings = map[Order]sorting{
 	"name":     {key: `display_key`},
 	"username": {key: `username_key`},
 	"email":    {key: `COALESCE(email_key, '')`},
@@ -145,25 +142,11 @@ var sortings = map[UserSort]sorting{
 
 // UserSorts are the orders that there are, as they first stand: the first is that of a
 // list that nobody ordered, and the last two begin with what is new.
-var UserSorts = []UserSort{"name", "username", "email", "-created", "-seen"}
-
-// Name is s without its direction.
-func (s UserSort) Name() string { return strings.TrimPrefix(string(s), "-") }
-
-// Down reports whether s is turned round.
-func (s UserSort) Down() bool { return strings.HasPrefix(string(s), "-") }
-
-// Turned is s in the other direction.
-func (s UserSort) Turned() UserSort {
-	if s.Down() {
-		return UserSort(s.Name())
-	}
-	return "-" + s
-}
+var UserSorts = []Order{"name", "username", "email", "-created", "-seen"}
 
 // Known is f without what there is not.
 func (f UserFilter) Known() UserFilter {
-	if _, ok := sortings[UserSort(f.Sort.Name())]; !ok {
+	if _, ok := sortings[Order(f.Sort.Name())]; !ok {
 		f.Sort = UserSorts[0]
 	}
 	switch f.State {
@@ -210,7 +193,7 @@ type userQuery struct {
 func (f UserFilter) query(now time.Time) userQuery {
 	f = f.Known()
 	q := userQuery{limit: rows(f.Limit), terms: longestFirst(terms(f.Search)), state: f.State, role: f.Role, keys: f.Passkeys, group: f.Group, now: now.UnixMicro(),
-		sorting: sortings[UserSort(f.Sort.Name())], down: f.Sort.Down()}
+		sorting: sortings[Order(f.Sort.Name())], down: f.Sort.Down()}
 	if id, key, ok := cursor(f.After); ok && len(f.After) <= maxCursor {
 		if !q.numbers {
 			q.afterID, q.after = id, key

@@ -80,10 +80,10 @@ func passkeysOf(u *User) int {
 func keyless(u *User) bool { return passkeysOf(u) == 0 }
 
 // before is how the list orders two users.
-func before(a, b *User, by UserSort) int {
+func before(a, b *User, by Order) int {
 	name, down := strings.CutPrefix(string(by), "-")
 	var n int
-	switch UserSort(name) {
+	switch Order(name) {
 	case "username":
 		n = cmp.Compare(Fold(a.Username), Fold(b.Username))
 	case "email":
@@ -159,7 +159,7 @@ func TestUsersAreListed(t *testing.T) {
 			manyUsers, walkAlong = way[0], way[1]
 			for n := range 120 {
 				f := UserFilter{Role: Role(pick("admin user - -")), State: State(pick("active keyless disabled expired new deleted - -")), Passkeys: PasskeyCount(pick("none one several - - nonsense")),
-					Sort:  UserSort(pick("name username email created seen -name -username -email -created -seen - nonsense")),
+					Sort:  Order(pick("name username email created seen -name -username -email -created -seen - nonsense")),
 					Limit: 1 + random.IntN(30)}
 				if n%5 == 0 {
 					f.Group = pick("group-2 group-4 group-6 group-9")

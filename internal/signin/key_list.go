@@ -21,7 +21,7 @@ type KeyFilter struct {
 	// Owner is a username, an e-mail address or an id.
 	Owner string
 	State KeyState
-	Sort  KeySort
+	Sort  directory.Order
 	// After is Next of the page before.
 	After string
 	// Limit is how many to return: 1 to 100; 0 is 50.
@@ -30,9 +30,6 @@ type KeyFilter struct {
 
 // A KeyState is where a key stands.
 type KeyState string
-
-// A KeySort is an order of keys; a minus in front turns it round.
-type KeySort string
 
 // What a list of keys may be about, beside "", which is all.
 const (
@@ -51,7 +48,7 @@ const (
 func (k *Key) EndsSoon(now time.Time) bool { return !k.Ended(now) && k.Ended(now.Add(keyEndsSoon)) }
 
 // keyOrders are the orders that there are: an expression without NULL that has an index.
-var keyOrders = map[KeySort]struct {
+var keyOrders = map[directory.Order]struct {
 	key     string
 	numbers bool
 }{
@@ -63,25 +60,11 @@ var keyOrders = map[KeySort]struct {
 
 // KeySorts are the orders as they first stand; the first is that of a list that nobody
 // ordered.
-var KeySorts = []KeySort{"name", "expires", "-used", "-created"}
-
-// Name is s without its direction.
-func (s KeySort) Name() string { return strings.TrimPrefix(string(s), "-") }
-
-// Down reports whether s is turned round.
-func (s KeySort) Down() bool { return strings.HasPrefix(string(s), "-") }
-
-// Turned is s in the other direction.
-func (s KeySort) Turned() KeySort {
-	if s.Down() {
-		return KeySort(s.Name())
-	}
-	return "-" + s
-}
+var KeySorts = []directory.Order{"name", "expires", "-used", "-created"}
 
 // Known is f without what there is not.
 func (f KeyFilter) Known() KeyFilter {
-	if _, ok := keyOrders[KeySort(f.Sort.Name())]; !ok {
+	if _, ok := keyOrders[directory.Order(f.Sort.Name())]; !ok {
 		f.Sort = KeySorts[0]
 	}
 	switch f.State {
@@ -127,7 +110,7 @@ func (s *SignIn) AllKeys(ctx context.Context, by audit.Actor, filter KeyFilter) 
 	var page KeyPage
 	err := s.db.Read(ctx, func(tx *db.Tx) error {
 		page = KeyPage{}
-		q := keyQuery{order: keyOrders[KeySort(f.Sort.Name())].key}
+		q := keyQuery{order: keyOrders[directory.Order(f.Sort.Name())].key}
 		if err := q.meaning(tx, f); err != nil || q.nobody {
 			return err
 		}
@@ -253,7 +236,7 @@ func (q *keyQuery) after(f KeyFilter) {
 		return
 	}
 	var at any = key
-	if keyOrders[KeySort(f.Sort.Name())].numbers {
+	if keyOrders[directory.Order(f.Sort.Name())].numbers {
 		n, err := strconv.ParseInt(key, 10, 64)
 		if err != nil {
 			return

@@ -56,7 +56,7 @@ type sortHead struct {
 
 func (x *Web) groups(w http.ResponseWriter, r *http.Request) error {
 	query := r.URL.Query()
-	search, after, sort := strings.TrimSpace(query.Get("q")), query.Get("after"), directory.GroupSort(query.Get("sort")).Known()
+	search, after, sort := strings.TrimSpace(query.Get("q")), query.Get("after"), directory.GroupOrder(directory.Order(query.Get("sort")))
 	found, err := x.directory.ListGroups(r.Context(), actor(r), directory.GroupFilter{Search: search, Sort: sort, After: after, Limit: 25})
 	if err != nil {
 		return err
@@ -73,7 +73,7 @@ func (x *Web) groups(w http.ResponseWriter, r *http.Request) error {
 		Frame:  Frame{Title: x.words(r).T("groups.title"), Area: "admin", Here: "groups"},
 		Search: search, Total: found.Total, Counted: found.Total < directory.MaxCount, Later: after != "", Heads: map[string]sortHead{},
 	}
-	address := func(sort directory.GroupSort, after string) string {
+	address := func(sort directory.Order, after string) string {
 		q := url.Values{}
 		for name, value := range map[string]string{"q": search, "after": after, "sort": string(sort)} {
 			if value != "" && value != string(directory.GroupsByFriendlyName) {
@@ -85,7 +85,7 @@ func (x *Web) groups(w http.ResponseWriter, r *http.Request) error {
 		}
 		return groupsPath + "?" + q.Encode()
 	}
-	for _, by := range []directory.GroupSort{directory.GroupsByFriendlyName, directory.GroupsByMembers, directory.GroupsByCreation} {
+	for _, by := range []directory.Order{directory.GroupsByFriendlyName, directory.GroupsByMembers, directory.GroupsByCreation} {
 		head := sortHead{Address: address(by, "")}
 		switch sort {
 		case by:

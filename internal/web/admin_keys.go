@@ -43,7 +43,7 @@ const keysShown = 25
 func (x *Web) allKeys(w http.ResponseWriter, r *http.Request) error {
 	query, words, now := r.URL.Query(), x.words(r), edge.Now(r.Context())
 	f := signin.KeyFilter{Search: strings.TrimSpace(query.Get("q")), Owner: strings.TrimSpace(query.Get("owner")),
-		State: signin.KeyState(query.Get("state")), Sort: signin.KeySort(query.Get("sort")), After: query.Get("after"), Limit: keysShown}.Known()
+		State: signin.KeyState(query.Get("state")), Sort: directory.Order(query.Get("sort")), After: query.Get("after"), Limit: keysShown}.Known()
 	found, err := x.signin.AllKeys(r.Context(), actor(r), f)
 	if err != nil {
 		return err
@@ -78,7 +78,7 @@ func (x *Web) allKeys(w http.ResponseWriter, r *http.Request) error {
 }
 
 // keysAddress is the list that f asks for, in an order and from a page on.
-func keysAddress(f signin.KeyFilter, sort signin.KeySort, after string) string {
+func keysAddress(f signin.KeyFilter, sort directory.Order, after string) string {
 	if sort == signin.KeySorts[0] {
 		sort = ""
 	}

@@ -90,7 +90,7 @@ const usersShown = 25
 // userFilterOf is what a list of people is asked for.
 func userFilterOf(query url.Values) directory.UserFilter {
 	return directory.UserFilter{
-		Search: strings.TrimSpace(query.Get("q")), Sort: directory.UserSort(query.Get("sort")), After: query.Get("after"), Limit: usersShown,
+		Search: strings.TrimSpace(query.Get("q")), Sort: directory.Order(query.Get("sort")), After: query.Get("after"), Limit: usersShown,
 		State: directory.State(query.Get("state")), Role: directory.Role(query.Get("role")), Passkeys: directory.PasskeyCount(query.Get("passkeys")), Group: query.Get("group"),
 	}.Known()
 }
@@ -147,7 +147,7 @@ func (x *Web) groupFilter(r *http.Request, chosen string) (choices []groupChoice
 const groupsFiltered = 50
 
 // usersAddress is the list that f asks for, in an order and from a page on.
-func usersAddress(f directory.UserFilter, sort directory.UserSort, after string) string {
+func usersAddress(f directory.UserFilter, sort directory.Order, after string) string {
 	if sort == directory.UserSorts[0] {
 		sort = ""
 	}
@@ -164,7 +164,7 @@ func usersAddress(f directory.UserFilter, sort directory.UserSort, after string)
 }
 
 // headOf is the head of the column that is sorted by, in the list that f asks for.
-func headOf(f directory.UserFilter, by directory.UserSort) sortHead {
+func headOf(f directory.UserFilter, by directory.Order) sortHead {
 	head := sortHead{Address: usersAddress(f, by, "")}
 	if f.Sort.Name() == by.Name() {
 		if head.State = "ascending"; f.Sort.Down() {
