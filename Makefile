@@ -23,9 +23,9 @@ run:
 # The binary that is shipped: no C, no paths of this machine, no symbols, and no copies of
 # small functions in the packages whose time is that of a page or a command (decision 0280).
 OUT  ?= build/pocket-id
-COLD  = pocketid/cmd/pocket-id pocketid/internal/api pocketid/internal/moving pocketid/internal/web \
+COLD  = pocketid/cmd/pocket-id pocketid/internal/app pocketid/internal/settings pocketid/internal/overview pocketid/internal/images pocketid/internal/api pocketid/internal/moving pocketid/internal/web \
 	github.com/google/go-tpm/... github.com/go-viper/mapstructure/v2/... \
-	github.com/go-webauthn/webauthn/metadata github.com/tinylib/msgp/... github.com/golang-jwt/jwt/v5
+	github.com/go-webauthn/webauthn/metadata github.com/tinylib/msgp/... github.com/dustin/go-humanize rsc.io/qr/... github.com/golang-jwt/jwt/v5
 
 build:
 	CGO_ENABLED=0 $(GO) build -trimpath -buildvcs=false -ldflags '-s -w -X main.version=$(VERSION)' $(COLD:%=-gcflags=%=-l) -o $(OUT) ./cmd/pocket-id
