@@ -51,13 +51,13 @@ func (s *SignIn) RemovePasskeyOf(ctx context.Context, by audit.Actor, userID, pa
 		if err != nil {
 			return err
 		}
-		if p, err = ownPasskey(tx, u.ID, passkeyID); err != nil {
-			return err
-		}
 		if by.SessionID != "" || by.KeyID != "" { // a key has not stepped up for anything
 			if err := SteppedUp(tx, by.SessionID, PurposePasskeys); err != nil {
 				return err
 			}
+		}
+		if p, err = ownPasskey(tx, u.ID, passkeyID); err != nil {
+			return err
 		}
 		if by.UserID == u.ID {
 			n, err := countPasskeys(tx, u.ID)
