@@ -75,6 +75,42 @@ func keyOf(t *testing.T, h *apptest.House, p *apptest.Person, scopes ...string) 
 	return made["apiKey"].(map[string]any)["id"].(string), made["token"].(string)
 }
 
+// toolOf is a program of the community with a whole key of an administrator, as it asks.
+func toolOf(t *testing.T, h *apptest.House) (admin *apptest.Person, tool caller) {
+	t.Helper()
+	admin = h.SetUp()
+	_, key := keyOf(t, h, admin)
+	return admin, caller{t, h.Program(), []string{"X-API-KEY", key, "Accept", "application/json", "Content-Type", "application/json"}}
+}
+
+// must asks, and goes no further unless the answer has the status.
+func (c caller) must(status int, method, path string, body any) *apptest.Answer {
+	c.t.Helper()
+	a := c.ask(method, path, body)
+	if a.Status != status {
+		c.t.Fatalf("%s %s: %d %.400s, want %d", method, path, a.Status, a.Body, status)
+	}
+	return a
+}
+
+// memberAt is a member of an object, by a path with dots.
+func memberAt(v any, path string) any {
+	for name := range strings.SplitSeq(path, ".") {
+		switch of := v.(type) {
+		case map[string]any:
+			v = of[name]
+		case []any:
+			if len(of) == 0 {
+				return nil
+			}
+			v = of[0].(map[string]any)[name]
+		default:
+			return nil
+		}
+	}
+	return v
+}
+
 // faulty wants a fault with its members.
 func faulty(t *testing.T, name string, a *apptest.Answer, status int, code string) {
 	t.Helper()

@@ -11,40 +11,13 @@ import (
 	"pocketid/internal/apptest"
 )
 
-// memberAt is a member of an object, by a path with dots.
-func memberAt(v any, path string) any {
-	for name := range strings.SplitSeq(path, ".") {
-		switch of := v.(type) {
-		case map[string]any:
-			v = of[name]
-		case []any:
-			if len(of) == 0 {
-				return nil
-			}
-			v = of[0].(map[string]any)[name]
-		default:
-			return nil
-		}
-	}
-	return v
-}
-
 // Programs written for the incumbent keep applications as they are described: they make
 // them, look whether they are so, change them, give them secrets, groups and APIs, and take
 // them away again, with the members that they know and no others.
 func TestWhatKeepsApplicationsByDescriptionWorks(t *testing.T) { // threats 64, 65, 74
 	apptest.Both(t, func(t *testing.T, h *apptest.House) {
-		admin := h.SetUp()
-		_, key := keyOf(t, h, admin)
-		me := byKey(t, h, key)
-		ask := func(status int, method, path string, body any) *apptest.Answer {
-			t.Helper()
-			a := me.ask(method, path, body, "Accept", "application/json")
-			if a.Status != status {
-				t.Fatalf("%s %s: %d %.400s", method, path, a.Status, a.Body)
-			}
-			return a
-		}
+		_, me := toolOf(t, h)
+		ask := me.must
 		crew := ask(201, "POST", "/api/user-groups", map[string]any{"name": "crew", "friendlyName": "Crew"}).JSON()["id"].(string)
 
 		// A client is made with an id, read, and changed as a whole.
@@ -79,7 +52,7 @@ func TestWhatKeepsApplicationsByDescriptionWorks(t *testing.T) { // threats 64, 
 		}
 
 		// Secrets: another one, by a list, away again; and as older versions did.
-		first := me.program.Ask(http.MethodPost, "/api/oidc/clients/grafana/secrets", "", "X-API-KEY", key, "Content-Type", "application/json").JSON()
+		first := me.program.Ask(http.MethodPost, "/api/oidc/clients/grafana/secrets", "", me.headers...).JSON()
 		second := ask(201, "POST", "/api/oidc/clients/grafana/secrets", map[string]any{"secret": "chosen-by-somebody-else", "expiresAt": time.Now().Add(time.Hour)}).JSON()
 		list := ask(200, "GET", "/api/oidc/clients/grafana/secrets", nil)
 		if rows := list.List(); len(rows) != 2 || memberAt(rows, "prefix") == nil || memberAt(rows, "isActive") != true || strings.Contains(list.Body, first["secret"].(string)) || strings.Contains(list.Body, "chosen-by") {

@@ -14,51 +14,40 @@ import (
 // declares users and groups, and an operator that leaves out what is false or empty.
 func TestToolsOfTheCommunity(t *testing.T) { // threats 58, 65
 	apptest.Both(t, func(t *testing.T, h *apptest.House) {
-		admin := h.SetUp()
-		_, key := keyOf(t, h, admin)
-		tool := caller{t, h.Program(), []string{"X-API-KEY", key, "Accept", "application/json", "Content-Type", "application/json"}}
-		must := func(a *apptest.Answer, status int) map[string]any {
-			t.Helper()
-			if a.Status != status {
-				t.Fatalf("%d %.400s, want %d", a.Status, a.Body, status)
-			}
-			if a.Body == "" || a.Body[0] != '{' {
-				return nil
-			}
-			return a.JSON()
-		}
-		must(tool.ask("GET", "/api/version/current", nil), 200)
-		must(tool.ask("GET", "/api/users?search=grace", nil), 200)
-		made := must(tool.ask("POST", "/api/users", map[string]any{"username": "grace", "email": "grace@example.test", "firstName": "Grace", "lastName": "Hopper",
-			"displayName": "Grace Hopper", "isAdmin": true, "disabled": false, "locale": nil}), 201)
+		admin, tool := toolOf(t, h)
+		must := tool.must
+		must(200, "GET", "/api/version/current", nil)
+		must(200, "GET", "/api/users?search=grace", nil)
+		made := must(201, "POST", "/api/users", map[string]any{"username": "grace", "email": "grace@example.test", "firstName": "Grace", "lastName": "Hopper",
+			"displayName": "Grace Hopper", "isAdmin": true, "disabled": false, "locale": nil}).JSON()
 		user := "/api/users/" + made["id"].(string)
-		if got := must(tool.ask("GET", user, nil), 200); !reflect.DeepEqual(got, made) {
+		if got := must(200, "GET", user, nil).JSON(); !reflect.DeepEqual(got, made) {
 			t.Errorf("read\n%v\nmade\n%v", got, made)
 		}
-		must(tool.ask("PUT", user, map[string]any{"username": "grace", "email": "grace@example.test", "emailVerified": true, "firstName": "Grace"}), 200)
+		must(200, "PUT", user, map[string]any{"username": "grace", "email": "grace@example.test", "emailVerified": true, "firstName": "Grace"})
 		// What is left out is false or empty, but for what a tool may not know of.
-		left := must(tool.ask("PUT", user, map[string]any{"username": "grace", "email": "grace@example.test", "firstName": "Grace"}), 200)
+		left := must(200, "PUT", user, map[string]any{"username": "grace", "email": "grace@example.test", "firstName": "Grace"}).JSON()
 		if left["isAdmin"] != false || left["lastName"] != nil || left["emailVerified"] != true {
 			t.Errorf("what is left out: %v", left)
 		}
 		// What GET answers can be sent back, with all that nobody may write, and changes nothing.
-		is := must(tool.ask("GET", user, nil), 200)
+		is := must(200, "GET", user, nil).JSON()
 		is["ldapId"], is["createdAt"], is["kind"], is["deletedAt"] = "cn=evil", "2001-01-01T00:00:00Z", "service", "2001-01-01T00:00:00Z"
-		must(tool.ask("PUT", user, is), 200)
-		if got := must(tool.ask("GET", user, nil), 200); !reflect.DeepEqual(got, left) {
+		must(200, "PUT", user, is)
+		if got := must(200, "GET", user, nil).JSON(); !reflect.DeepEqual(got, left) {
 			t.Errorf("sent back, it is\n%v\nand was\n%v", got, left)
 		}
 
-		group := must(tool.ask("POST", "/api/user-groups", map[string]any{"name": "navy", "friendlyName": "Navy"}), 201)
+		group := must(201, "POST", "/api/user-groups", map[string]any{"name": "navy", "friendlyName": "Navy"}).JSON()
 		at := "/api/user-groups/" + group["id"].(string)
-		must(tool.ask("PUT", at, map[string]any{"name": "navy", "friendlyName": "The navy"}), 200)
-		members := must(tool.ask("PUT", at+"/users", map[string]any{"userIds": []any{made["id"]}}), 200)["users"].([]any)
+		must(200, "PUT", at, map[string]any{"name": "navy", "friendlyName": "The navy"})
+		members := must(200, "PUT", at+"/users", map[string]any{"userIds": []any{made["id"]}}).JSON()["users"].([]any)
 		if len(members) != 1 || members[0].(map[string]any)["id"] != made["id"] {
 			t.Errorf("the members are %v", members)
 		}
 		faulty(t, "members that were forgotten", tool.ask("PUT", at+"/users", map[string]any{}), 400, "invalid_request_body")
-		must(tool.ask("PUT", user+"/user-groups", map[string]any{"userGroupIds": []string{}}), 200)
-		if got := must(tool.ask("GET", at, nil), 200)["userCount"]; got != 0.0 {
+		must(200, "PUT", user+"/user-groups", map[string]any{"userGroupIds": []string{}})
+		if got := must(200, "GET", at, nil).JSON()["userCount"]; got != 0.0 {
 			t.Errorf("%v members", got)
 		}
 
@@ -82,22 +71,22 @@ func TestToolsOfTheCommunity(t *testing.T) { // threats 58, 65
 		}
 
 		// A code for somebody else opens their session, without any cookie before.
-		token := must(tool.ask("POST", user+"/one-time-access-token", map[string]any{"ttl": "15m"}), 201)["token"].(string)
+		token := must(201, "POST", user+"/one-time-access-token", map[string]any{"ttl": "15m"}).JSON()["token"].(string)
 		in := nobody(t, h).ask("POST", "/api/one-time-access-token/"+token, nil)
-		if must(in, 200)["username"] != "grace" || len(in.Header.Values("Set-Cookie")) == 0 {
+		if in.Status != http.StatusOK || in.JSON()["username"] != "grace" || len(in.Header.Values("Set-Cookie")) == 0 {
 			t.Errorf("came in as %s", in.Body)
 		}
 		faulty(t, "a code that was used", nobody(t, h).ask("POST", "/api/one-time-access-token/"+token, nil), 401, "token_invalid_or_expired")
 		faulty(t, "a code for the owner of the key", tool.ask("POST", "/api/users/"+admin.ID+"/one-time-access-token", map[string]any{"ttl": 60}), 403, "api_key_auth_not_allowed")
-		must(tool.ask("POST", user+"/one-time-access-token", map[string]any{"ttl": 60}), 201)
-		must(tool.ask("DELETE", user+"/one-time-access-token", nil), 204)
+		must(201, "POST", user+"/one-time-access-token", map[string]any{"ttl": 60})
+		must(204, "DELETE", user+"/one-time-access-token", nil)
 		if got := recorded(h, "login_code.revoked"); len(got) != 1 {
 			t.Errorf("%d codes were taken back", len(got))
 		}
 
-		must(tool.ask("DELETE", at, nil), 204)
+		must(204, "DELETE", at, nil)
 		faulty(t, "a group that is gone", tool.ask("GET", at, nil), 404, "not_found")
-		must(tool.ask("DELETE", user, nil), 204)
+		must(204, "DELETE", user, nil)
 		faulty(t, "somebody who is gone", tool.ask("GET", user, nil), 404, "user_not_found")
 		faulty(t, "somebody who is gone, deleted again", tool.ask("DELETE", user, nil), 404, "user_not_found")
 	}, "DISABLE_RATE_LIMITING=true")
