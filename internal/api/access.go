@@ -360,11 +360,7 @@ func (a *API) accessSet(w http.ResponseWriter, r *http.Request) error {
 }
 
 func (a *API) accessRemove(w http.ResponseWriter, r *http.Request) error {
-	if err := a.oidc.RemoveAPIClient(r.Context(), actor(r), r.PathValue("id"), oidc.ParsePathID(r.PathValue("client"))); err != nil {
-		return err
-	}
-	w.WriteHeader(http.StatusNoContent)
-	return nil
+	return nothing(w, a.oidc.RemoveAPIClient(r.Context(), actor(r), r.PathValue("id"), oidc.ParsePathID(r.PathValue("client"))))
 }
 
 func (a *API) clientAPIs(w http.ResponseWriter, r *http.Request) error {

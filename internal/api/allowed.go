@@ -68,19 +68,11 @@ func writeAllowed(w http.ResponseWriter, r *http.Request, list []oidc.Allowed, e
 }
 
 func (a *API) allowedRevoke(w http.ResponseWriter, r *http.Request) error {
-	if err := a.oidc.RevokeConsent(r.Context(), actor(r), r.PathValue("id")); err != nil {
-		return err
-	}
-	w.WriteHeader(http.StatusNoContent)
-	return nil
+	return nothing(w, a.oidc.RevokeConsent(r.Context(), actor(r), r.PathValue("id")))
 }
 
 func (a *API) allowedRevokeOf(w http.ResponseWriter, r *http.Request) error {
-	if err := a.oidc.RevokeConsentOf(r.Context(), actor(r), r.PathValue("id"), oidc.ParsePathID(r.PathValue("client"))); err != nil {
-		return err
-	}
-	w.WriteHeader(http.StatusNoContent)
-	return nil
+	return nothing(w, a.oidc.RevokeConsentOf(r.Context(), actor(r), r.PathValue("id"), oidc.ParsePathID(r.PathValue("client"))))
 }
 
 func (a *API) myClients(w http.ResponseWriter, r *http.Request) error {

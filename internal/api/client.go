@@ -163,11 +163,7 @@ func theirsOf(c *oidc.Client, secrets []oidc.Secret, now time.Time) clientOfThei
 }
 
 func clientOf(c *oidc.WholeClient, now time.Time) client {
-	out := client{clientOfTheirs: theirsOf(&c.Client, c.Secrets, now), AllowedUserGroups: []group{}}
-	for i := range c.Groups {
-		out.AllowedUserGroups = append(out.AllowedUserGroups, groupOf(&c.Groups[i]))
-	}
-	return out
+	return client{theirsOf(&c.Client, c.Secrets, now), groupsOf(c.Groups)}
 }
 
 // orEmpty is an empty list where there is none.
@@ -239,11 +235,7 @@ func (a *API) clientState(ctx context.Context, r *http.Request, check func(any) 
 }
 
 func (a *API) clientDelete(w http.ResponseWriter, r *http.Request) error {
-	if err := a.oidc.DeleteClient(r.Context(), actor(r), r.PathValue("id")); err != nil {
-		return err
-	}
-	w.WriteHeader(http.StatusNoContent)
-	return nil
+	return nothing(w, a.oidc.DeleteClient(r.Context(), actor(r), r.PathValue("id")))
 }
 
 func (a *API) clientMeta(w http.ResponseWriter, r *http.Request) error {

@@ -89,19 +89,11 @@ func (a *API) exchanges(w http.ResponseWriter, r *http.Request) error {
 }
 
 func (a *API) exchangeAllow(w http.ResponseWriter, r *http.Request) error {
-	if err := a.oidc.AllowExchange(r.Context(), actor(r), r.PathValue("id"), oidc.ParsePathID(r.PathValue("from"))); err != nil {
-		return err
-	}
-	w.WriteHeader(http.StatusNoContent)
-	return nil
+	return nothing(w, a.oidc.AllowExchange(r.Context(), actor(r), r.PathValue("id"), oidc.ParsePathID(r.PathValue("from"))))
 }
 
 func (a *API) exchangeForbid(w http.ResponseWriter, r *http.Request) error {
-	if err := a.oidc.ForbidExchange(r.Context(), actor(r), r.PathValue("id"), oidc.ParsePathID(r.PathValue("from"))); err != nil {
-		return err
-	}
-	w.WriteHeader(http.StatusNoContent)
-	return nil
+	return nothing(w, a.oidc.ForbidExchange(r.Context(), actor(r), r.PathValue("id"), oidc.ParsePathID(r.PathValue("from"))))
 }
 
 // registered is how a client came by itself.
@@ -179,9 +171,5 @@ func (a *API) registrationTokenAdd(w http.ResponseWriter, r *http.Request) error
 }
 
 func (a *API) registrationTokenRevoke(w http.ResponseWriter, r *http.Request) error {
-	if err := a.oidc.RevokeRegistrationToken(r.Context(), actor(r), r.PathValue("id")); err != nil {
-		return err
-	}
-	w.WriteHeader(http.StatusNoContent)
-	return nil
+	return nothing(w, a.oidc.RevokeRegistrationToken(r.Context(), actor(r), r.PathValue("id")))
 }

@@ -105,9 +105,5 @@ func (a *API) secretReplace(w http.ResponseWriter, r *http.Request) error {
 }
 
 func (a *API) secretRemove(w http.ResponseWriter, r *http.Request) error {
-	if err := a.oidc.RemoveSecret(r.Context(), actor(r), r.PathValue("id"), r.PathValue("secret")); err != nil {
-		return err
-	}
-	w.WriteHeader(http.StatusNoContent)
-	return nil
+	return nothing(w, a.oidc.RemoveSecret(r.Context(), actor(r), r.PathValue("id"), r.PathValue("secret")))
 }

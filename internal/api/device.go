@@ -85,9 +85,5 @@ func (a *API) deviceVerify(w http.ResponseWriter, r *http.Request) error {
 	if err != nil {
 		return err
 	}
-	if err := a.oidc.AllowDevice(r.Context(), v, ticket); err != nil {
-		return err
-	}
-	w.WriteHeader(http.StatusNoContent)
-	return nil
+	return nothing(w, a.oidc.AllowDevice(r.Context(), v, ticket))
 }

@@ -31,6 +31,15 @@ func groupOf(g *directory.Group) group {
 	return group{ID: g.ID, FriendlyName: g.FriendlyName, Name: g.Name, Claims: claimsOf(g.ClaimTexts()), Members: g.Members, LDAPID: maybe(g.LDAPID), CreatedAt: g.CreatedAt}
 }
 
+// groupsOf are groups, none of which is an empty list.
+func groupsOf(list []directory.Group) []group {
+	out := make([]group, 0, len(list))
+	for i := range list {
+		out = append(out, groupOf(&list[i]))
+	}
+	return out
+}
+
 var groupColumns = columns{sortable: []string{"friendlyName", "name", "createdAt", "userCount"}}
 
 func (a *API) groups(w http.ResponseWriter, r *http.Request) error {
@@ -39,11 +48,7 @@ func (a *API) groups(w http.ResponseWriter, r *http.Request) error {
 	if err != nil {
 		return err
 	}
-	var data []group
-	for i := range list {
-		data = append(data, groupOf(&list[i]))
-	}
-	return writePage(w, q, data, total)
+	return writePage(w, q, groupsOf(list), total)
 }
 
 // groupIn is what a program says of a group.

@@ -93,11 +93,7 @@ func (a *API) signingKeyRotate(w http.ResponseWriter, r *http.Request) error {
 }
 
 func (a *API) signingKeyCompromise(w http.ResponseWriter, r *http.Request) error {
-	if err := a.oidc.Keys().Compromise(r.Context(), actor(r), r.PathValue("id")); err != nil {
-		return err
-	}
-	w.WriteHeader(http.StatusNoContent)
-	return nil
+	return nothing(w, a.oidc.Keys().Compromise(r.Context(), actor(r), r.PathValue("id")))
 }
 
 // A job is one that gave up.
@@ -123,19 +119,11 @@ func (a *API) jobs(w http.ResponseWriter, r *http.Request) error {
 }
 
 func (a *API) jobRetry(w http.ResponseWriter, r *http.Request) error {
-	if err := a.overview.TryAgain(r.Context(), actor(r), r.PathValue("id")); err != nil {
-		return err
-	}
-	w.WriteHeader(http.StatusNoContent)
-	return nil
+	return nothing(w, a.overview.TryAgain(r.Context(), actor(r), r.PathValue("id")))
 }
 
 func (a *API) jobForget(w http.ResponseWriter, r *http.Request) error {
-	if err := a.overview.Forget(r.Context(), actor(r), r.PathValue("id")); err != nil {
-		return err
-	}
-	w.WriteHeader(http.StatusNoContent)
-	return nil
+	return nothing(w, a.overview.Forget(r.Context(), actor(r), r.PathValue("id")))
 }
 
 // A healthCheck is what was found about one thing, in the words of the pages.

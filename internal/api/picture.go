@@ -87,11 +87,7 @@ func (a *API) clientPictureSet(w http.ResponseWriter, r *http.Request, kind imag
 	if err != nil {
 		return err
 	}
-	if err := a.oidc.SetClientLogo(r.Context(), actor(r), r.PathValue("id"), kind, p); err != nil {
-		return err
-	}
-	w.WriteHeader(http.StatusNoContent)
-	return nil
+	return nothing(w, a.oidc.SetClientLogo(r.Context(), actor(r), r.PathValue("id"), kind, p))
 }
 
 func (a *API) logoRemove(w http.ResponseWriter, r *http.Request) error {
@@ -111,11 +107,7 @@ func (a *API) clientPictureRemove(w http.ResponseWriter, r *http.Request, kind i
 	if is := map[images.Kind]string{images.ClientLight: c.Logo.Light, images.ClientDark: c.Logo.Dark, images.ClientBackground: c.Background}; is[kind] == "" {
 		return images.ErrNone
 	}
-	if err := a.oidc.RemoveClientLogo(r.Context(), actor(r), c.ID, kind); err != nil {
-		return err
-	}
-	w.WriteHeader(http.StatusNoContent)
-	return nil
+	return nothing(w, a.oidc.RemoveClientLogo(r.Context(), actor(r), c.ID, kind))
 }
 
 // named is always the same picture of the instance.

@@ -59,13 +59,9 @@ type user struct {
 }
 
 func userOf(u *directory.User, groups []directory.Group) user {
-	out := user{ID: u.ID, Username: u.Username, Email: maybe(u.Email), EmailVerified: u.EmailVerified, FirstName: u.FirstName, LastName: maybe(u.LastName),
-		DisplayName: u.DisplayName, Admin: u.Admin, Locale: maybe(u.Locale), Claims: claimsOf(u.ClaimTexts()), Groups: []group{}, LDAPID: maybe(u.LDAPID),
+	return user{ID: u.ID, Username: u.Username, Email: maybe(u.Email), EmailVerified: u.EmailVerified, FirstName: u.FirstName, LastName: maybe(u.LastName),
+		DisplayName: u.DisplayName, Admin: u.Admin, Locale: maybe(u.Locale), Claims: claimsOf(u.ClaimTexts()), Groups: groupsOf(groups), LDAPID: maybe(u.LDAPID),
 		Disabled: !u.DisabledAt.IsZero(), CreatedAt: u.CreatedAt, ExpiresAt: instant(u.ExpiresAt)}
-	for i := range groups {
-		out.Groups = append(out.Groups, groupOf(&groups[i]))
-	}
-	return out
 }
 
 var userColumns = columns{
@@ -137,11 +133,7 @@ func (a *API) userAdd(w http.ResponseWriter, r *http.Request) error {
 }
 
 func (a *API) userDelete(w http.ResponseWriter, r *http.Request) error {
-	if err := a.directory.Delete(r.Context(), actor(r), r.PathValue("id")); err != nil {
-		return err
-	}
-	w.WriteHeader(http.StatusNoContent)
-	return nil
+	return nothing(w, a.directory.Delete(r.Context(), actor(r), r.PathValue("id")))
 }
 
 func (a *API) userGroups(w http.ResponseWriter, r *http.Request) error {
@@ -152,11 +144,7 @@ func (a *API) userGroups(w http.ResponseWriter, r *http.Request) error {
 	if err != nil {
 		return err
 	}
-	list := []group{}
-	for i := range groups {
-		list = append(list, groupOf(&groups[i]))
-	}
-	return edge.WriteJSON(w, http.StatusOK, list)
+	return edge.WriteJSON(w, http.StatusOK, groupsOf(groups))
 }
 
 // userGroupsIn is in which groups a program puts an account.
