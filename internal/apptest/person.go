@@ -100,19 +100,12 @@ func (p *Person) Create(path string, begin any) (int, string) {
 	if status, code := p.Call(path+"/begin", begin, &c); code != "" {
 		return status, code
 	}
-	options, err := virtualwebauthn.ParseAttestationOptions(string(c.Options))
-	if err != nil {
-		p.t.Fatalf("options of %s: %v: %s", path, err, c.Options)
-	}
-	key := newPasskey()
-	answer := virtualwebauthn.CreateAttestationResponse(relyingParty, p.keys, key, *options)
+	answer, keep := p.Attest(string(c.Options))
 	var next onward
-	if status, code := p.Call(path+"/finish", map[string]any{"id": c.ID, "answer": json.RawMessage(answer)}, &next); code != "" {
+	if status, code := p.Call(path+"/finish", map[string]any{"id": c.ID, "answer": answer}, &next); code != "" {
 		return status, code
 	}
-	p.ID = options.UserID
-	p.keys.Options.UserHandle = []byte(options.UserID)
-	p.keys.AddCredential(key)
+	keep()
 	return http.StatusOK, ""
 }
 
@@ -152,22 +145,8 @@ func (p *Person) Sign(path, redirect string) (proof Proof, code string) {
 	if _, code := p.Call(path+"/begin", map[string]any{"redirect": redirect}, &c); code != "" {
 		return proof, code
 	}
-	options, err := virtualwebauthn.ParseAssertionOptions(string(c.Options))
-	if err != nil {
-		p.t.Fatalf("options of %s: %v: %s", path, err, c.Options)
-	}
-	if len(p.keys.Credentials) == 0 {
-		p.t.Fatalf("%s has no passkey", p.Name)
-	}
 	time.Sleep(time.Millisecond) // a person is slower than a clock that stands still
-	site := relyingParty
-	if p.Site != "" {
-		site.Origin = p.Site
-	}
-	keys := p.keys
-	keys.Options.UserNotVerified = p.Careless
-	answer := virtualwebauthn.CreateAssertionResponse(site, keys, p.keys.Credentials[len(p.keys.Credentials)-1], *options)
-	return Proof{c.ID, json.RawMessage(answer), redirect}, ""
+	return Proof{c.ID, p.Assert(string(c.Options)), redirect}, ""
 }
 
 // Finish sends a proof to the ceremony at a path.

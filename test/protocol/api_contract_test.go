@@ -48,6 +48,8 @@ type contract struct {
 	media string
 	// conditional says that If-Match is heard.
 	conditional bool
+	// proof says that a session needs a fresh proof by passkey.
+	proof bool
 }
 
 type who int
@@ -64,6 +66,15 @@ var otherwise = map[string]string{
 	"GET /api/oidc/clients/{id}/background":   "TestPictures…",
 	"GET /api/oidc/clients/{id}/logo":         "TestPictures…",
 	"GET /api/users/{id}/profile-picture.png": "TestPictures…",
+}
+
+// worldOf makes what contracts need.
+func worldOf(t *testing.T, h *apptest.House) *world {
+	w := &world{t: t, h: h, admin: h.SetUp(), ada: h.User("ada"), keys: map[string]string{}}
+	w.ada.SignIn()
+	w.group = w.newGroup("crew")
+	w.doc = documentOf(t, h)
+	return w
 }
 
 // A world is a house with what contracts need.
@@ -124,10 +135,7 @@ func always[T any](v T) func(int) T { return func(int) T { return v } }
 // Each address of the API: who may, with what, and what the answer looks like.
 func TestContractsOfTheAPI(t *testing.T) { // threats 58, 63
 	apptest.Both(t, func(t *testing.T, h *apptest.House) {
-		w := &world{t: t, h: h, admin: h.SetUp(), ada: h.User("ada"), keys: map[string]string{}}
-		w.ada.SignIn()
-		w.group = w.newGroup("crew")
-		w.doc = documentOf(t, h)
+		w := worldOf(t, h)
 		var promised []string
 		n := 0
 		for _, table := range contractTables {

@@ -18,8 +18,8 @@ func keyContracts(w *world) []contract {
 	}
 	return []contract{
 		{route: "GET /api/api-keys", who: people, scope: "keys:read", status: 200, list: true, members: keyMembers},
-		{route: "POST /api/api-keys", who: people, before: prove, body: body, status: 201, members: "apiKey token"},
-		{route: "POST /api/api-keys/{id}/renew", who: people, before: prove, at: always("/api/api-keys/" + id + "/renew"), body: body, status: 409},
+		{route: "POST /api/api-keys", who: people, proof: true, before: prove, body: body, status: 201, members: "apiKey token"},
+		{route: "POST /api/api-keys/{id}/renew", who: people, proof: true, before: prove, at: always("/api/api-keys/" + id + "/renew"), body: body, status: 409},
 		{route: "DELETE /api/api-keys/{id}", who: people, scope: "keys:write", status: 204,
 			at: func(int) string { id, _ := keyOf(w.t, w.h, w.admin); return "/api/api-keys/" + id }},
 	}
