@@ -11,7 +11,10 @@ import (
 
 // A group is a control group in which processes share a fifth of a processor, as
 // in a container with that limit. A nil group is none.
-type group struct{ dir string }
+type group struct {
+	dir    string
+	memory string // where memory has a hierarchy of its own and is limited
+}
 
 // The limit of a group: 20 ms of each 100 ms.
 const (
@@ -29,7 +32,7 @@ func newGroup() (*group, error) {
 			faults = append(faults, err)
 			continue
 		}
-		g := &group{dir}
+		g := &group{dir: dir}
 		err := g.limit()
 		if err == nil {
 			return g, nil
@@ -84,7 +87,11 @@ func (g *group) add(pid int) error {
 	if g == nil {
 		return nil
 	}
-	return g.write("cgroup.procs", strconv.Itoa(pid))
+	err := g.write("cgroup.procs", strconv.Itoa(pid))
+	if g.memory != "" {
+		err = errors.Join(err, (&group{dir: g.memory}).add(pid))
+	}
+	return err
 }
 
 // remove takes the group away, once nothing runs in it.
@@ -92,5 +99,9 @@ func (g *group) remove() error {
 	if g == nil {
 		return nil
 	}
-	return os.Remove(g.dir)
+	err := os.Remove(g.dir)
+	if g.memory != "" {
+		err = errors.Join(err, os.Remove(g.memory))
+	}
+	return err
 }

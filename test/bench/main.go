@@ -41,6 +41,8 @@ type plan struct {
 	// crowd and entries are the people and the entries of the log of a large house;
 	// 0 leaves the pages out.
 	crowd, entries int
+	// small is how long sign-ins go on in a small container; then nothing else is measured.
+	small time.Duration
 }
 
 // whole is the plan of make bench.
@@ -50,7 +52,7 @@ func whole() plan {
 
 func main() {
 	p := whole()
-	seconds, at := os.Getenv("BENCH_SECONDS"), ""
+	seconds, at, small := os.Getenv("BENCH_SECONDS"), "", os.Getenv("BENCH_SMALL")
 	against := ""
 	flag.StringVar(&p.binary, "binary", "", "the server to measure; without it the source is built")
 	flag.StringVar(&against, "against", "", "other servers to measure in turn with it, separated by commas")
@@ -60,10 +62,14 @@ func main() {
 	flag.StringVar(&seconds, "seconds", seconds, "how long each row takes")
 	flag.StringVar(&at, "at", "", "how many people at once, separated by commas")
 	flag.IntVar(&p.rounds, "rounds", p.rounds, "how often each row is measured; the cheapest counts")
+	flag.StringVar(&small, "small", small, "measure in 0.2 processors and 256 MiB alone, with so many seconds of sign-ins")
 	flag.Parse()
 	ctx, stop := signal.NotifyContext(context.Background(), syscall.SIGINT, syscall.SIGTERM)
 	defer stop()
 	err := p.adjust(seconds, at, against)
+	if err == nil {
+		p.small, err = smallFor(small)
+	}
 	if err == nil {
 		err = p.run(ctx, os.Stdout, os.Stderr)
 	}
