@@ -23,7 +23,7 @@ run:
 # The binary that is shipped: no C, no paths of this machine, no symbols, and no copies of
 # small functions in the packages whose time is that of a page or a command (decision 0280).
 OUT  ?= build/pocket-id
-COLD  = pocketid/cmd/pocket-id pocketid/internal/app pocketid/internal/settings pocketid/internal/overview pocketid/internal/images pocketid/internal/api pocketid/internal/moving pocketid/internal/web \
+COLD  = pocketid/cmd/pocket-id pocketid/internal/app pocketid/internal/audit pocketid/internal/directory pocketid/internal/jobs pocketid/internal/outbound pocketid/internal/socket pocketid/internal/settings pocketid/internal/overview pocketid/internal/images pocketid/internal/api pocketid/internal/moving pocketid/internal/web \
 	github.com/google/go-tpm/... github.com/go-viper/mapstructure/v2/... \
 	github.com/go-webauthn/webauthn/metadata github.com/tinylib/msgp/... github.com/dustin/go-humanize rsc.io/qr/... github.com/golang-jwt/jwt/v5
 
