@@ -130,7 +130,9 @@ func TestServiceAccounts(t *testing.T) { // threats 3, 58, 62, 63
 		faulty(t, "it changes itself", robot.ask("PUT", "/api/users/me", map[string]any{"username": "root"}), 403, "service_account_fixed")
 
 		// Its owner goes: its key opens nothing, until somebody else answers for it.
-		h.Change(func(ctx context.Context, by audit.Actor, d *directory.Directory) error { return d.Disable(ctx, by, boss.ID) })
+		h.Change(func(ctx context.Context, by audit.Actor, d *directory.Directory) error {
+			return d.Disable(ctx, by, boss.ID)
+		})
 		faulty(t, "of an owner who is disabled", robot.ask("GET", "/api/users/me", nil), 403, "service_owner_out")
 		if a := me.ask("GET", at, nil); a.JSON()["state"] != "orphaned" {
 			t.Errorf("its owner is gone, and it is %s", a.Body)
