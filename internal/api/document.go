@@ -32,6 +32,7 @@ var sections = []struct{ word, name, about string }{
 	{"api-access", "API access", "What an application may ask of APIs."},
 	{"api-keys", "API keys", "Keys for programs."},
 	{"audit-logs", "Audit log", "What happened, and who did it."},
+	{"service-accounts", "Users", ""},
 	{"user-batches", "Users", ""},
 	{"client-registration-tokens", "OIDC clients", ""},
 	{"application-configuration", "Configuration", "The settings of the house."},

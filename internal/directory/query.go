@@ -47,7 +47,7 @@ func (q Query) order(s *statement, columns map[string]string) {
 }
 
 var queryUserColumns = map[string]string{"username": `username_key`, "email": `email_key`, "emailVerified": `email_verified`, "firstName": `first_name`,
-	"lastName": `last_name`, "displayName": `display_key`, "isAdmin": `admin`, "disabled": `disabled_at`, "createdAt": `created_at`}
+	"lastName": `last_name`, "displayName": `display_key`, "isAdmin": `admin`, "disabled": `(disabled_at IS NOT NULL)`, "createdAt": `created_at`}
 
 // queryUserFilters are the conditions of the values that each filter has.
 var queryUserFilters = map[string]map[string]string{"emailVerified": truth(`email_verified`), "isAdmin": truth(`admin`), "disabled": truth(`(disabled_at IS NOT NULL)`),

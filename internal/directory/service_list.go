@@ -4,6 +4,7 @@ import (
 	"cmp"
 	"context"
 	"errors"
+	"slices"
 	"strconv"
 	"strings"
 	"time"
@@ -192,6 +193,9 @@ func (d *Directory) QueryServices(ctx context.Context, by audit.Actor, q Query) 
 	err = d.db.Read(ctx, func(tx *db.Tx) error {
 		rows = nil
 		s := f.Known().services(tx)
+		if f.State != "" && !slices.Contains(ServiceStates, f.State) { // no account is in it
+			s.WriteString(` AND 1 = 0`)
+		}
 		if err := tx.One([]any{&total}, `SELECT count(*)`+s.String(), s.args...); err != nil {
 			return err
 		}
