@@ -58,8 +58,8 @@ func serviceContracts(w *world) []contract {
 		{route: "DELETE /api/service-accounts/{id}", at: func(n int) string { return root + "/" + w.service(numbered("gone", n)) }, scope: "users:write", status: 204, conditional: true},
 		{route: "GET /api/service-accounts/{id}/api-keys", at: always(kept + "/api-keys"), scope: "keys:read", status: 200, list: true, members: keyMembers},
 		{route: "DELETE /api/service-accounts/{id}/api-keys/{key}", at: func(int) string { return made() }, scope: "keys:write", status: 204},
-		{route: "POST /api/service-accounts/{id}/api-keys", at: always(kept + "/api-keys"), before: prove, body: key, status: 201, members: "apiKey token"},
-		{route: "POST /api/service-accounts/{id}/api-keys/{key}/renew", at: always(works + "/renew"), before: prove, body: key, status: 409},
+		{route: "POST /api/service-accounts/{id}/api-keys", at: always(kept + "/api-keys"), proof: true, before: prove, body: key, status: 201, members: "apiKey token"},
+		{route: "POST /api/service-accounts/{id}/api-keys/{key}/renew", at: always(works + "/renew"), proof: true, before: prove, body: key, status: 409},
 	}
 }
 
