@@ -123,6 +123,8 @@ func (c *clerk) address(path string) string {
 	}
 	id := ""
 	switch {
+	case strings.HasPrefix(path, "/api/service-accounts"): // of which there is none
+		id = o.person.ID
 	case strings.Contains(path, "/api-keys"):
 		id = o.key
 	case strings.HasPrefix(path, "/settings/account/passkeys"):
@@ -148,7 +150,7 @@ func (c *clerk) address(path string) string {
 	if strings.HasPrefix(path, "/settings/admin/oidc-clients") {
 		sid = o.secret
 	}
-	path = strings.NewReplacer("{$}", "", "{id}", id, "{client}", o.client.ID, "{token}", o.token, "{pid}", o.passkey, "{sid}", sid, "{code}", "ABCDEFGHJKMN", "{name...}", "x", "{tree}", "x", "{ground}", "light", "{name}", "favicon").Replace(path)
+	path = strings.NewReplacer("{$}", "", "{id}", id, "{client}", o.client.ID, "{token}", o.token, "{pid}", o.passkey, "{sid}", sid, "{key}", o.key, "{code}", "ABCDEFGHJKMN", "{name...}", "x", "{tree}", "x", "{ground}", "light", "{name}", "favicon").Replace(path)
 	switch path {
 	case "/consent":
 		path += "?id=" + url.QueryEscape(c.own.waiting)
