@@ -76,11 +76,18 @@ func (p *Provider) tellClient(ctx context.Context, body string) error {
 	defer p.farewells.end(f)
 	var c *Client
 	var now time.Time
+	var told string
 	err := p.db.Read(ctx, func(tx *db.Tx) (err error) {
 		now = tx.Now()
+		if err := tx.One([]any{&told}, `SELECT told FROM session_clients WHERE sid = $1`, f.Sid); err != nil && !errors.Is(err, db.ErrNotFound) { // purged
+			return err
+		}
 		c, err = clientEvenDeleted(tx, f.Client)
 		return err
 	})
+	if err == nil && told == toldWell {
+		return nil // by a process that died before it could strike the job out
+	}
 	if errors.Is(err, ErrNoClient) || err == nil && c.BackchannelLogout == "" {
 		return nil // it is gone, or does not want to hear of it any more
 	}

@@ -101,6 +101,33 @@ func TestADeadProcessLosesNoFarewell(t *testing.T) {
 	})
 }
 
+// A process that dies after it has told a client, and before it has struck the job out,
+// leaves the job to another one, which does not tell it again.
+func TestWhatWasToldIsNotToldAgain(t *testing.T) {
+	dbtest.Both(t, func(t *testing.T, d *db.DB) {
+		heard := 0
+		server := httptest.NewServer(http.HandlerFunc(func(http.ResponseWriter, *http.Request) { heard++ }))
+		defer server.Close()
+		private, err := outbound.ParsePrivate(strings.TrimPrefix(server.URL, "http://"))
+		must(t, err)
+		h := newHouse(t, d)
+		h.p.outbound = outbound.New(outbound.Config{Private: private})
+		c := h.relyingParty(ClientEdit{BackchannelLogout: server.URL + "/out", IDTokenAlg: "ES256"})
+		l := c.login("ada", "openid")
+		if _, err := h.p.ConfirmLogout(t.Context(), l.browser.visitor(), ""); err != nil {
+			t.Fatal(err)
+		}
+		var body string
+		h.write(func(tx *db.Tx) { must(t, tx.One([]any{&body}, `SELECT body FROM jobs WHERE kind = $1`, tellClient)) })
+		for range 2 {
+			must(t, h.p.tellClient(t.Context(), body))
+		}
+		if n := h.count(`SELECT count(*) FROM audit WHERE event = 'logout.delivered'`); heard != 1 || n != 1 {
+			t.Errorf("the client heard it %d times, and the log says so %d times", heard, n)
+		}
+	})
+}
+
 // A client that is allowed again after the end knows the session by another name.
 func TestASidIsNeverUsedAgain(t *testing.T) {
 	each(t, func(t *testing.T, h *house) {
