@@ -136,5 +136,5 @@ func newer(version int) error {
 		return nil
 	}
 	return &Refusal{fmt.Sprintf("the database has schema %d, made by a newer Pocket ID; this program knows schemas up to %d", version, newest()),
-		"Run the newer program, or put back the snapshot that was kept before its migration"}
+		"Run the newer program, or put back what was kept before its migration: the snapshot beside an SQLite file, the backup of a PostgreSQL database"}
 }

@@ -70,6 +70,9 @@ func (p *person) ask(method, path, session, contentType, body string, headers ..
 	}
 	defer res.Body.Close()
 	b, err := io.ReadAll(res.Body)
+	if from := res.Header.Get("X-Upstream"); err != nil && from != "" { // the process died while its answer passed through
+		return answer{}, &outage{method + " " + path, http.StatusBadGateway, from, "", err.Error(), begun}
+	}
 	if err != nil {
 		return answer{}, err
 	}
