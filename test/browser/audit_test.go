@@ -278,6 +278,12 @@ func TestAuditPages(t *testing.T) {
 			t.Errorf("on paper %s entries hide what is known of them", got)
 		}
 		p.shot("audit-print")
+		// A list has all its columns, and each row as many cells as there are heads.
+		p.size(718, 1000)
+		p.open(usersPath)
+		if got := p.value(`["thead th", "tbody :is(th,td)", ".band, .side, .tools, .btn, .pick, .act"].map(s => [...document.querySelectorAll(s)].filter(x => x.checkVisibility()).length).join()`); got != "6,6,0" {
+			t.Errorf("on paper the list of users has heads, cells and things to press: %s", got)
+		}
 		p.quiet()
 	})
 }
