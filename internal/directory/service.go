@@ -86,6 +86,25 @@ func (d *Directory) AddService(ctx context.Context, by audit.Actor, id string, e
 	return u, nil
 }
 
+// AddServiceOf is AddService for an owner who is meant by an id, a username or an email.
+func (d *Directory) AddServiceOf(ctx context.Context, by audit.Actor, id, meant string, edit ServiceEdit) (User, error) {
+	owner, err := d.findOwner(ctx, by, meant)
+	if err != nil {
+		return User{}, err
+	}
+	edit.Owner = owner.ID
+	return d.AddService(ctx, by, id, edit)
+}
+
+// findOwner is the person who is meant to answer for a service account.
+func (d *Directory) findOwner(ctx context.Context, by audit.Actor, meant string) (User, error) {
+	owner, err := d.Find(ctx, by, meant)
+	if errors.Is(err, ErrNoUser) {
+		err = ErrNoOwner
+	}
+	return owner, err
+}
+
 // mayOwn says why the user with this id may not be the owner of a service account, or nil.
 func mayOwn(tx *db.Tx, id string, admin bool) error {
 	owner, err := UserByID(tx, id)
@@ -118,13 +137,17 @@ func (d *Directory) EditService(ctx context.Context, by audit.Actor, id string, 
 	return d.editService(ctx, by, id, audit.ServiceEdited, func(ServiceEdit) (ServiceEdit, error) { return edit, nil })
 }
 
-// ReviseService is EditService for somebody who saw the account as it was, or ErrStale.
+// ReviseService is EditService for somebody who saw the account as it was, or ErrStale. Who
+// did not see the owner leaves it out.
 func (d *Directory) ReviseService(ctx context.Context, by audit.Actor, id string, was, edit ServiceEdit) (User, error) {
 	if err := by.MustAdmin(); err != nil {
 		return User{}, err
 	}
 	return d.editService(ctx, by, id, audit.ServiceEdited, func(is ServiceEdit) (ServiceEdit, error) {
 		same := is.ExpiresAt.Equal(was.ExpiresAt)
+		if was.Owner == "" {
+			was.Owner = is.Owner
+		}
 		if is.ExpiresAt = was.ExpiresAt; !same || is != was {
 			return edit, ErrStale
 		}
@@ -139,6 +162,22 @@ func (d *Directory) HandOver(ctx context.Context, by audit.Actor, id, owner stri
 	}
 	return d.editService(ctx, by, id, audit.ServiceHandedOver, func(is ServiceEdit) (ServiceEdit, error) {
 		is.Owner = owner
+		return is, nil
+	})
+}
+
+// HandOverFrom is HandOver for somebody who saw that the account had the owner was, or
+// ErrStale. The new owner is meant by an id, a username or an email.
+func (d *Directory) HandOverFrom(ctx context.Context, by audit.Actor, id, was, meant string) (User, error) {
+	owner, err := d.findOwner(ctx, by, meant)
+	if err != nil {
+		return User{}, err
+	}
+	return d.editService(ctx, by, id, audit.ServiceHandedOver, func(is ServiceEdit) (ServiceEdit, error) {
+		if is.Owner != was {
+			return is, ErrStale
+		}
+		is.Owner = owner.ID
 		return is, nil
 	})
 }

@@ -157,3 +157,16 @@ func (s *SignIn) KeysOfService(ctx context.Context, by audit.Actor, userID strin
 	})
 	return list, err
 }
+
+// KeyOfService reads a key of a service account for an administrator.
+func (s *SignIn) KeyOfService(ctx context.Context, by audit.Actor, userID, id string) (Key, error) {
+	if err := by.MustAdmin(); err != nil {
+		return Key{}, err
+	}
+	var k Key
+	err := s.db.Read(ctx, func(tx *db.Tx) (err error) {
+		k, err = ownKey(tx, userID, id)
+		return err
+	})
+	return k, err
+}

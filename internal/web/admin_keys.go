@@ -101,7 +101,7 @@ func (x *Web) keyOfRevoke(w http.ResponseWriter, r *http.Request) error {
 	}
 	words := x.words(r)
 	p := keyRevokePage{Frame: Frame{Title: words.T("keys.revoke.title", "name", row.Name), Area: "admin", Here: "keys", Narrow: true},
-		Key: keyLineFor(words, row.Key, edge.Now(r.Context())), Owner: row.Owner.Name(), Back: allKeysPath}
+		Key: keyLineFor(words, row.Key, edge.Now(r.Context())), Owner: row.Owner.Name(), Back: allKeysPath, Crumb: words.T("keys.title")}
 	return x.show(w, r, "api-key-revoke", &p)
 }
 

@@ -97,6 +97,9 @@ func (x *Web) user(w http.ResponseWriter, r *http.Request) error {
 	if err != nil {
 		return err
 	}
+	if u.Service() {
+		return seeOther(w, servicePath(u.ID))
+	}
 	return x.showUser(w, r, &u, userForms{}, nil)
 }
 
@@ -286,32 +289,42 @@ func (x *Web) askDemote(w http.ResponseWriter, r *http.Request, u *directory.Use
 // somebody else has changed.
 func (f *userForm) catchUp(words *i18n.Locale, u *directory.User) {
 	was, is := f.was(), u.Edit()
-	text := func(key string, typed *string, was, is string) {
-		if was == is {
-			return
-		}
-		if *typed == was {
-			*typed = is
-		}
-		f.Meanwhile = append(f.Meanwhile, meanwhile{words.T(key), cmp.Or(is, words.T("meanwhile.empty"))})
+	o := overtaken{words: words}
+	o.text("profile.first_name", &f.FirstName, was.FirstName, is.FirstName)
+	o.text("profile.last_name", &f.LastName, was.LastName, is.LastName)
+	o.text("profile.display_name", &f.DisplayName, was.DisplayName, is.DisplayName)
+	o.text("profile.username", &f.Username, was.Username, is.Username)
+	o.text("profile.email", &f.Email, was.Email, is.Email)
+	o.flag("user.email_verified", &f.EmailVerified, was.EmailVerified, is.EmailVerified)
+	o.flag("user.admin", &f.Admin, was.Admin, is.Admin)
+	o.text("user.locale", &f.Locale, was.Locale, is.Locale)
+	o.text("user.expires", &f.LastDay, lastDay(was.ExpiresAt), lastDay(is.ExpiresAt))
+	f.Was, f.Meanwhile = userFormOf(u).Was, o.list
+}
+
+// overtaken goes through the fields of a form that was overtaken, and keeps what somebody
+// else has changed. What was not touched follows that.
+type overtaken struct {
+	words *i18n.Locale
+	list  []meanwhile
+}
+
+func (o *overtaken) text(key string, typed *string, was, is string) {
+	if was == is {
+		return
 	}
-	flag := func(key string, typed *bool, was, is bool) {
-		if was == is {
-			return
-		}
-		if *typed == was {
-			*typed = is
-		}
-		f.Meanwhile = append(f.Meanwhile, meanwhile{words.T(key), onOff(words, is)})
+	if *typed == was {
+		*typed = is
 	}
-	text("profile.first_name", &f.FirstName, was.FirstName, is.FirstName)
-	text("profile.last_name", &f.LastName, was.LastName, is.LastName)
-	text("profile.display_name", &f.DisplayName, was.DisplayName, is.DisplayName)
-	text("profile.username", &f.Username, was.Username, is.Username)
-	text("profile.email", &f.Email, was.Email, is.Email)
-	flag("user.email_verified", &f.EmailVerified, was.EmailVerified, is.EmailVerified)
-	flag("user.admin", &f.Admin, was.Admin, is.Admin)
-	text("user.locale", &f.Locale, was.Locale, is.Locale)
-	text("user.expires", &f.LastDay, lastDay(was.ExpiresAt), lastDay(is.ExpiresAt))
-	f.Was = userFormOf(u).Was
+	o.list = append(o.list, meanwhile{o.words.T(key), cmp.Or(is, o.words.T("meanwhile.empty"))})
+}
+
+func (o *overtaken) flag(key string, typed *bool, was, is bool) {
+	if was == is {
+		return
+	}
+	if *typed == was {
+		*typed = is
+	}
+	o.list = append(o.list, meanwhile{o.words.T(key), onOff(o.words, is)})
 }

@@ -24,6 +24,10 @@ var (
 	disableUsers = &lifeDeed{"disable", "user_disable.title", "flash.user_disable", (*directory.Directory).Disable}
 	enableUsers  = &lifeDeed{"enable", "user_enable.title", "flash.user_enable", (*directory.Directory).Enable}
 	deleteUsers  = &lifeDeed{"delete", "user_delete.title", "flash.user_delete", (*directory.Directory).Delete}
+
+	disableServices = &lifeDeed{"disable", "user_disable.title", "flash.user_disable", (*directory.Directory).DisableServices}
+	enableServices  = &lifeDeed{"enable", "user_enable.title", "flash.user_enable", (*directory.Directory).EnableServices}
+	deleteServices  = &lifeDeed{"delete", "user_delete.title", "flash.user_delete", (*directory.Directory).DeleteServices}
 )
 
 // userLifePage asks before an account is disabled, enabled or deleted.
@@ -33,7 +37,8 @@ type userLifePage struct {
 	Back    string // the address to go back to
 	Crumb   string // what is there
 	Confirm string // what has to be typed
-	Keys    int    // how many passkeys go with it
+	Keys    int    // how many passkeys go with it, or API keys
+	Service bool   // it is a service account
 	// Refused says why it cannot be done, before anybody tries.
 	Refused *Problem
 }

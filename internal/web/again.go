@@ -40,7 +40,7 @@ func purposeOf(target string) string {
 	if target == deletePath {
 		return signin.PurposeDelete
 	}
-	if strings.HasPrefix(target, keysPath+"/") {
+	if strings.HasPrefix(target, keysPath+"/") || strings.HasPrefix(target, servicesPath+"/") {
 		return signin.PurposeKeys
 	}
 	return signin.PurposePasskeys

@@ -7,6 +7,7 @@ import (
 	"strings"
 	"time"
 
+	"pocketid/internal/directory"
 	"pocketid/internal/edge"
 	"pocketid/internal/i18n"
 	"pocketid/internal/signin"
@@ -17,16 +18,61 @@ const keysPath = accountPath + "/api-keys"
 func (x *Web) keyRoutes() []edge.Route {
 	return []edge.Route{
 		page("GET "+keysPath, edge.SignedIn, x.keys),
-		page("GET "+keysPath+"/new", edge.SignedIn, x.keyNew),
-		page("POST "+keysPath+"/new", edge.SignedIn, x.keyMake),
-		page("GET "+keysPath+"/{id}/renew", edge.SignedIn, x.keyRenew),
-		page("POST "+keysPath+"/{id}/renew", edge.SignedIn, x.keyRenewed),
-		page("GET "+keysPath+"/{id}/revoke", edge.SignedIn, x.keyRevoke),
-		page("POST "+keysPath+"/{id}/revoke", edge.SignedIn, x.keyRevoked),
+		page("GET "+keysPath+"/new", edge.SignedIn, shelved(x.ownShelf, x.keyNew)),
+		page("POST "+keysPath+"/new", edge.SignedIn, shelved(x.ownShelf, x.keyMake)),
+		page("GET "+keysPath+"/{id}/renew", edge.SignedIn, shelved(x.ownShelf, x.keyRenew)),
+		page("POST "+keysPath+"/{id}/renew", edge.SignedIn, shelved(x.ownShelf, x.keyRenewed)),
+		page("GET "+keysPath+"/{id}/revoke", edge.SignedIn, shelved(x.ownShelf, x.keyRevoke)),
+		page("POST "+keysPath+"/{id}/revoke", edge.SignedIn, shelved(x.ownShelf, x.keyRevoked)),
 		page("GET "+allKeysPath, edge.Admin, x.allKeys),
 		page("GET "+allKeysPath+"/{id}/revoke", edge.Admin, x.keyOfRevoke),
 		page("POST "+allKeysPath+"/{id}/revoke", edge.Admin, x.keyOfRevoked),
 	}
+}
+
+// A keyShelf is whose keys a page is about, and what can be done with them.
+type keyShelf struct {
+	path        string // of the pages of its keys
+	back, crumb string // the page that lists them, and what is there
+	area, here  string // where that stands
+	owner       directory.User
+	read        func() (signin.Key, error)
+	make        func(signin.KeyEdit) (signin.Key, string, error)
+	renew       func(time.Time) (signin.Key, string, error)
+	revoke      func() (signin.Key, error)
+}
+
+// shelved is a handler of the pages of keys, for those that of finds.
+func shelved(of func(*http.Request) (keyShelf, error), h func(http.ResponseWriter, *http.Request, *keyShelf) error) edge.Handler {
+	return func(w http.ResponseWriter, r *http.Request) error {
+		s, err := of(r)
+		if err != nil {
+			return err
+		}
+		return h(w, r, &s)
+	}
+}
+
+// ownShelf are the keys of whoever asks.
+func (x *Web) ownShelf(r *http.Request) (keyShelf, error) {
+	ctx, v, id := r.Context(), visitor(r), r.PathValue("id")
+	return keyShelf{path: keysPath, back: keysPath, crumb: x.words(r).T("keys.title"), area: "account", here: "keys", owner: v.User,
+		read:   func() (signin.Key, error) { return x.signin.OwnKey(ctx, actor(r), id) },
+		make:   func(edit signin.KeyEdit) (signin.Key, string, error) { return x.signin.MakeKey(ctx, v, edit) },
+		renew:  func(end time.Time) (signin.Key, string, error) { return x.signin.RenewKey(ctx, v, id, end) },
+		revoke: func() (signin.Key, error) { return x.signin.RevokeKey(ctx, actor(r), id) },
+	}, nil
+}
+
+// frame is that of a page of its keys.
+func (s *keyShelf) frame(title string, problem *Problem) Frame {
+	return Frame{Title: title, Area: s.area, Here: s.here, Narrow: true, Fault: problem}
+}
+
+// line is the key that an address is about.
+func (s *keyShelf) line(words *i18n.Locale, now time.Time) (apiKeyLine, error) {
+	k, err := s.read()
+	return keyLineFor(words, k, now), err
 }
 
 // keysPage lists somebody's own keys.
@@ -96,8 +142,8 @@ type keyKind struct {
 }
 
 // keyFormOf reads a form, or the address of one that was left for a fresh proof.
-func (x *Web) keyFormOf(r *http.Request, typed url.Values) keyForm {
-	words, owner := x.words(r), visitor(r).User
+func (x *Web) keyFormOf(r *http.Request, owner *directory.User, typed url.Values) keyForm {
+	words := x.words(r)
 	f := keyForm{Name: typed.Get("name"), Description: typed.Get("description"), Ends: typed.Get("ends"), Date: typed.Get("date"),
 		Rights: typed.Get("rights"), Days: keyDays, Tomorrow: edge.Now(r.Context()).AddDate(0, 0, 1).Format(dayFormat)}
 	if f.Ends == "" {
@@ -106,7 +152,7 @@ func (x *Web) keyFormOf(r *http.Request, typed url.Values) keyForm {
 	if f.Rights != "some" {
 		f.Rights = "all"
 	}
-	for _, s := range signin.Scopes(&owner) {
+	for _, s := range signin.Scopes(owner) {
 		if s.Writes() {
 			continue
 		}
@@ -178,8 +224,9 @@ func (f *keyForm) end(now time.Time) (time.Time, error) {
 type keyNewPage struct {
 	Frame
 	keyForm
-	Renews *apiKeyLine // the key that is renewed; nil for a new one
-	Admin  bool
+	Renews         *apiKeyLine // the key that is renewed; nil for a new one
+	Admin, Service bool        // what its owner is
+	Back, Crumb    string
 }
 
 // proved sends whoever has not proved who they are just now to do so, and says whether
@@ -192,44 +239,48 @@ func (x *Web) proved(w http.ResponseWriter, r *http.Request, back string) (bool,
 	return false, seeOther(w, withRedirect("/login/again", back))
 }
 
-func (x *Web) keyNew(w http.ResponseWriter, r *http.Request) error {
-	f := x.keyFormOf(r, r.URL.Query())
-	if ok, err := x.proved(w, r, keyAddress(&f)); !ok {
+func (x *Web) keyNew(w http.ResponseWriter, r *http.Request, s *keyShelf) error {
+	f := x.keyFormOf(r, &s.owner, r.URL.Query())
+	if ok, err := x.proved(w, r, s.making(&f)); !ok {
 		return err
 	}
-	return x.showKeyForm(w, r, f, nil)
+	return x.showKeyForm(w, r, s, nil, f, nil)
 }
 
-// keyAddress is the page that makes the key of f.
-func keyAddress(f *keyForm) string {
+// making is the page that makes the key of f.
+func (s *keyShelf) making(f *keyForm) string {
 	if q := f.query(); q != "" {
-		return keysPath + "/new?" + q
+		return s.path + "/new?" + q
 	}
-	return keysPath + "/new"
+	return s.path + "/new"
 }
 
-func (x *Web) showKeyForm(w http.ResponseWriter, r *http.Request, f keyForm, problem *Problem) error {
-	p := keyNewPage{Frame: Frame{Title: x.words(r).T("keys.new"), Area: "account", Here: "keys", Narrow: true, Fault: problem}, keyForm: f,
-		Admin: visitor(r).User.Admin}
-	return x.show(w, r, "api-key-new", &p)
+// showKeyForm shows the form that makes a key, or renews one.
+func (x *Web) showKeyForm(w http.ResponseWriter, r *http.Request, s *keyShelf, renews *apiKeyLine, f keyForm, problem *Problem) error {
+	title := x.words(r).T("keys.new")
+	if renews != nil {
+		title = x.words(r).T("keys.renew.title", "name", renews.Name)
+	}
+	return x.show(w, r, "api-key-new", &keyNewPage{Frame: s.frame(title, problem), keyForm: f, Renews: renews,
+		Admin: s.owner.Admin, Service: s.owner.Service(), Back: s.back, Crumb: s.crumb})
 }
 
-func (x *Web) keyMake(w http.ResponseWriter, r *http.Request) error {
+func (x *Web) keyMake(w http.ResponseWriter, r *http.Request, s *keyShelf) error {
 	form, err := edge.Form(r)
 	if err != nil {
 		return err
 	}
-	f := x.keyFormOf(r, form)
+	f := x.keyFormOf(r, &s.owner, form)
 	edit, err := f.edit(edge.Now(r.Context()))
 	if err == nil {
 		var k signin.Key
 		var text string
-		if k, text, err = x.signin.MakeKey(r.Context(), visitor(r), edit); err == nil {
-			return x.showKeyText(w, r, k, text)
+		if k, text, err = s.make(edit); err == nil {
+			return x.showKeyText(w, r, s, k, text)
 		}
 	}
 	if stepUp(err) { // it took longer than the proof lasts
-		return seeOther(w, withRedirect("/login/again", keyAddress(&f)))
+		return seeOther(w, withRedirect("/login/again", s.making(&f)))
 	}
 	problem := x.problem(r, err)
 	if problem == nil {
@@ -238,7 +289,7 @@ func (x *Web) keyMake(w http.ResponseWriter, r *http.Request) error {
 	if problem.Field == "scopes" || problem.Field == "expires_at" {
 		problem.Field = map[string]string{"scopes": "rights", "expires_at": "ends"}[problem.Field]
 	}
-	return x.showKeyForm(w, r, f, problem)
+	return x.showKeyForm(w, r, s, nil, f, problem)
 }
 
 func stepUp(err error) bool {
@@ -248,67 +299,56 @@ func stepUp(err error) bool {
 // keyTextPage shows a key, once: it is the answer to the form that made it.
 type keyTextPage struct {
 	Frame
-	Key      apiKeyLine
-	Text     string
-	Endpoint string
+	Key         apiKeyLine
+	Text        string
+	Endpoint    string
+	Back, Crumb string
 }
 
-func (x *Web) showKeyText(w http.ResponseWriter, r *http.Request, k signin.Key, text string) error {
+func (x *Web) showKeyText(w http.ResponseWriter, r *http.Request, s *keyShelf, k signin.Key, text string) error {
 	words := x.words(r)
 	p := keyTextPage{
-		Frame: Frame{Title: words.T("keys.made.title", "name", k.Name), Area: "account", Here: "keys", Narrow: true},
-		Key:   keyLineFor(words, k, edge.Now(r.Context())), Text: text, Endpoint: strings.TrimSuffix(x.public.String(), "/") + "/api",
+		Frame: s.frame(words.T("keys.made.title", "name", k.Name), nil), Back: s.back, Crumb: s.crumb,
+		Key: keyLineFor(words, k, edge.Now(r.Context())), Text: text, Endpoint: strings.TrimSuffix(x.public.String(), "/") + "/api",
 	}
 	w.Header().Set("Cache-Control", "no-store")
 	return x.show(w, r, "api-key-made", &p)
 }
 
-// ownKey is the key that an address of the account is about.
-func (x *Web) ownKey(r *http.Request) (apiKeyLine, error) {
-	k, err := x.signin.OwnKey(r.Context(), actor(r), r.PathValue("id"))
-	return keyLineFor(x.words(r), k, edge.Now(r.Context())), err
-}
-
-func (x *Web) keyRenew(w http.ResponseWriter, r *http.Request) error {
-	k, err := x.ownKey(r)
+func (x *Web) keyRenew(w http.ResponseWriter, r *http.Request, s *keyShelf) error {
+	k, err := s.line(x.words(r), edge.Now(r.Context()))
 	if err != nil {
 		return err
 	}
 	if !k.Ended {
 		return signin.ErrKeyNotExpired
 	}
-	if ok, err := x.proved(w, r, keysPath+"/"+k.ID+"/renew"); !ok {
+	if ok, err := x.proved(w, r, s.path+"/"+k.ID+"/renew"); !ok {
 		return err
 	}
-	return x.showKeyRenew(w, r, k, x.keyFormOf(r, r.URL.Query()), nil)
+	return x.showKeyForm(w, r, s, &k, x.keyFormOf(r, &s.owner, r.URL.Query()), nil)
 }
 
-func (x *Web) showKeyRenew(w http.ResponseWriter, r *http.Request, k apiKeyLine, f keyForm, problem *Problem) error {
-	p := keyNewPage{Frame: Frame{Title: x.words(r).T("keys.renew.title", "name", k.Name), Area: "account", Here: "keys", Narrow: true, Fault: problem},
-		keyForm: f, Renews: &k}
-	return x.show(w, r, "api-key-new", &p)
-}
-
-func (x *Web) keyRenewed(w http.ResponseWriter, r *http.Request) error {
+func (x *Web) keyRenewed(w http.ResponseWriter, r *http.Request, s *keyShelf) error {
 	form, err := edge.Form(r)
 	if err != nil {
 		return err
 	}
-	k, err := x.ownKey(r)
+	k, err := s.line(x.words(r), edge.Now(r.Context()))
 	if err != nil {
 		return err
 	}
-	f := x.keyFormOf(r, form)
+	f := x.keyFormOf(r, &s.owner, form)
 	end, err := f.end(edge.Now(r.Context()))
 	if err == nil {
 		var renewed signin.Key
 		var text string
-		if renewed, text, err = x.signin.RenewKey(r.Context(), visitor(r), k.ID, end); err == nil {
-			return x.showKeyText(w, r, renewed, text)
+		if renewed, text, err = s.renew(end); err == nil {
+			return x.showKeyText(w, r, s, renewed, text)
 		}
 	}
 	if stepUp(err) {
-		return seeOther(w, withRedirect("/login/again", keysPath+"/"+k.ID+"/renew"))
+		return seeOther(w, withRedirect("/login/again", s.path+"/"+k.ID+"/renew"))
 	}
 	problem := x.problem(r, err)
 	if problem == nil || errors.Is(err, signin.ErrKeyNotExpired) {
@@ -317,32 +357,32 @@ func (x *Web) keyRenewed(w http.ResponseWriter, r *http.Request) error {
 	if problem.Field == "expires_at" {
 		problem.Field = "ends"
 	}
-	return x.showKeyRenew(w, r, k, f, problem)
+	return x.showKeyForm(w, r, s, &k, f, problem)
 }
 
 // keyRevokePage asks before a key goes.
 type keyRevokePage struct {
 	Frame
-	Key   apiKeyLine
-	Owner string // whose it is; "" is one's own
-	Back  string
+	Key         apiKeyLine
+	Owner       string // whose it is; "" is one's own
+	Back, Crumb string
 }
 
-func (x *Web) keyRevoke(w http.ResponseWriter, r *http.Request) error {
-	k, err := x.ownKey(r)
+func (x *Web) keyRevoke(w http.ResponseWriter, r *http.Request, s *keyShelf) error {
+	words := x.words(r)
+	k, err := s.line(words, edge.Now(r.Context()))
 	if err != nil {
 		return err
 	}
-	p := keyRevokePage{Frame: Frame{Title: x.words(r).T("keys.revoke.title", "name", k.Name), Area: "account", Here: "keys", Narrow: true},
-		Key: k, Back: keysPath}
+	p := keyRevokePage{Frame: s.frame(words.T("keys.revoke.title", "name", k.Name), nil), Key: k, Back: s.back, Crumb: s.crumb}
 	return x.show(w, r, "api-key-revoke", &p)
 }
 
-func (x *Web) keyRevoked(w http.ResponseWriter, r *http.Request) error {
-	k, err := x.signin.RevokeKey(r.Context(), actor(r), r.PathValue("id"))
+func (x *Web) keyRevoked(w http.ResponseWriter, r *http.Request, s *keyShelf) error {
+	k, err := s.revoke()
 	if err != nil {
 		return err
 	}
 	flash(w, r, "flash.key_revoked", "name", k.Name)
-	return seeOther(w, keysPath)
+	return seeOther(w, s.back)
 }

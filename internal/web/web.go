@@ -124,6 +124,7 @@ func (x *Web) Routes() []edge.Route {
 		x.settingsRoutes(),
 		x.usersRoutes(),
 		x.userRoutes(),
+		x.serviceRoutes(),
 	)
 }
 

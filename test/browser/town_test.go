@@ -21,6 +21,7 @@ import (
 	"pocketid/internal/images"
 	"pocketid/internal/oidc"
 	"pocketid/internal/settings"
+	"pocketid/internal/signin"
 )
 
 // house opens the installation beside its server, to fill it.
@@ -92,6 +93,15 @@ func (s *server) town(t *testing.T) (made town) {
 		must(err)
 		made.Crowded = people[9]
 
+		for i, name := range []string{"Cluster backup", longName + longName} {
+			u, err := a.Directory.AddService(ctx, by, "", directory.ServiceEdit{Username: fmt.Sprintf("robot-%d", i), DisplayName: name, Description: longName + longName, Owner: people[i]})
+			must(err)
+			_, _, err = a.SignIn.IssueKey(ctx, by, u.ID, signin.KeyEdit{Name: "Nightly", ExpiresAt: time.Now().AddDate(0, 1, 0)})
+			must(err)
+			if i > 0 {
+				must(a.Directory.DisableServices(ctx, by, u.ID))
+			}
+		}
 		var groups []string
 		for i, name := range []string{"Operations", "设计", longName[:50]} {
 			g, err := a.Directory.AddGroup(ctx, by, directory.GroupEdit{Name: fmt.Sprintf("group-%d", i), FriendlyName: name})

@@ -148,7 +148,7 @@ func TestPagesInAwkwardSituations(t *testing.T) { // threats 27, 33, 49, 63
 		h.Change(func(ctx context.Context, by audit.Actor, d *directory.Directory) error {
 			for _, err := range []error{
 				h.App.OIDC.DeleteClient(ctx, by, ada.client.ID), h.App.OIDC.DeleteClient(ctx, by, ada.document),
-				h.App.OIDC.RevokeRegistrationToken(ctx, by, ada.token), d.Delete(ctx, by, ada.person.ID),
+				h.App.OIDC.RevokeRegistrationToken(ctx, by, ada.token), d.DeleteServices(ctx, by, ada.service), d.Delete(ctx, by, ada.person.ID),
 			} {
 				if err != nil {
 					return err

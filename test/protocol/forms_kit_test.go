@@ -39,6 +39,7 @@ type things struct {
 	document                                                  string // a client that is read from one
 	key                                                       string // of the API, which has ended
 	work                                                      string // on many accounts
+	service, serviceKey                                       string // an account of a program, of the person, and its key, which has ended
 }
 
 // thingsOf makes somebody with one of everything.
@@ -62,6 +63,11 @@ func thingsOf(t *testing.T, h *apptest.House, p *apptest.Person) (o things) {
 			return err
 		}
 		o.work = work.ID
+		u, err := d.AddService(ctx, by, "", directory.ServiceEdit{Username: "robot-" + p.Name, Owner: p.ID})
+		if err != nil {
+			return err
+		}
+		o.service = u.ID
 		return d.SetMembers(ctx, by, g.ID, []string{p.ID})
 	})
 	o.client = h.Client("c-"+p.Name, func(e *oidc.ClientEdit) { e.PKCERequired = true })
@@ -95,6 +101,9 @@ func thingsOf(t *testing.T, h *apptest.House, p *apptest.Person) (o things) {
 	o.key = o.gone // any id will do
 	h.SQL(`INSERT INTO api_keys (id, user_id, name, name_key, hash, created_at, expires_at) VALUES ($1, $2, 'Terraform', 'terraform', $3, 1, 1)`,
 		o.key, p.ID, []byte(o.key))
+	o.serviceKey = o.service // any id will do, here too
+	h.SQL(`INSERT INTO api_keys (id, user_id, name, name_key, hash, created_at, expires_at) VALUES ($1, $1, 'Backup', 'backup', $2, 1, 1)`,
+		o.service, []byte(o.service))
 	rows := h.Rows()
 	o.passkey = idOf(rows["passkeys"], "user_id="+p.ID)
 	o.session = idOf(slices.DeleteFunc(slices.Clone(rows["sessions"]), func(row string) bool { return strings.Contains(row, "ended_at=9") }), "user_id="+p.ID)
@@ -125,6 +134,8 @@ func (c *clerk) address(path string) string {
 	switch {
 	case strings.HasPrefix(path, "/api/service-accounts"): // of which there is none
 		id = o.person.ID
+	case strings.HasPrefix(path, "/settings/admin/service-accounts"):
+		id = o.service
 	case strings.Contains(path, "/api-keys"):
 		id = o.key
 	case strings.HasPrefix(path, "/settings/account/passkeys"):
@@ -150,7 +161,7 @@ func (c *clerk) address(path string) string {
 	if strings.HasPrefix(path, "/settings/admin/oidc-clients") {
 		sid = o.secret
 	}
-	path = strings.NewReplacer("{$}", "", "{id}", id, "{client}", o.client.ID, "{token}", o.token, "{pid}", o.passkey, "{sid}", sid, "{key}", o.key, "{code}", "ABCDEFGHJKMN", "{name...}", "x", "{tree}", "x", "{ground}", "light", "{name}", "favicon").Replace(path)
+	path = strings.NewReplacer("{$}", "", "{id}", id, "{client}", o.client.ID, "{token}", o.token, "{key}", o.serviceKey, "{pid}", o.passkey, "{sid}", sid, "{code}", "ABCDEFGHJKMN", "{name...}", "x", "{tree}", "x", "{ground}", "light", "{name}", "favicon").Replace(path)
 	switch path {
 	case "/consent":
 		path += "?id=" + url.QueryEscape(c.own.waiting)

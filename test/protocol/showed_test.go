@@ -60,6 +60,8 @@ func altered(f *apptest.Form) (list []url.Values) {
 				}
 			}
 		case !typed(&apptest.Form{Fields: []apptest.Field{field}}, field.Name):
+		case field.Name == "owner": // which has to be somebody
+			put("eve")
 		case field.Kind == "email":
 			put("b" + field.Value)
 		case field.Value == "" && strings.HasSuffix(field.Name, "claims"):
