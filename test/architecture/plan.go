@@ -66,7 +66,7 @@ var House = Plan{
 		"internal/i18n/sortkeys": "i18n",
 		"test/architecture":      "",
 		"test/bench":             "app audit db directory jose oidc secret",
-		"test/browser":           "app apptest audit db dbtest directory images oidc settings",
+		"test/browser":           "app apptest audit db dbtest directory images oidc settings signin",
 		"test/host":              "app dbtest",
 		"test/kill":              "app apptest audit dbtest directory oidc secret",
 		"test/protocol":          "app apptest audit dbtest directory edge fault images jose moving oidc settings signin",
