@@ -115,7 +115,7 @@ need=()
 if [ $# = 0 ]; then
 	need=(-need sqlite,postgres,browser)
 	# The longest first, so that the short ones fill the gaps.
-	set -- -count=1 -timeout=30m ./test/browser ./internal/oidc ./...
+	set -- -count=1 -timeout=60m ./test/browser ./internal/oidc ./...
 fi
 build/tally "${need[@]}" -- "$@" &
 tests=$!
