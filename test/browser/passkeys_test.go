@@ -374,6 +374,7 @@ func TestRulesForPasskeys(t *testing.T) {
 		p.at("/settings/account/passkeys/add")
 		p.authenticator(synced)
 		p.ready()
+		p.until(`document.readyState === "complete"`) // what comes late moves the button
 		p.click("button.primary")
 		p.see("[data-problem]:not([hidden])")
 		p.text("Only passkeys that stay on one device")
