@@ -51,6 +51,7 @@ type pgConn struct {
 	// unwatch ends the watch over ctx, and says that nothing has happened.
 	unwatch func() bool
 	stale   bool // its plans are of no use any more
+	gave    bool // the statement under way, or the last one, gave a row
 	using   atomic.Bool
 
 	// Room for the arguments of the statement under way.
@@ -187,15 +188,12 @@ func (c *pgConn) each(q string, args []any, row func(r reader) (more bool, err e
 func (c *pgConn) run(q string, args []any, row func(r reader) (more bool, err error)) (tag pgconn.CommandTag, err error) {
 	c.use()
 	defer c.done()
-	how, rows := c.begin, 0
-	counted := row
-	if row != nil {
-		counted = func(r reader) (bool, error) { rows++; return row(r) }
-	}
-	tag, err = c.send(q, args, counted)
+	how := c.begin
+	c.gave = false
+	tag, err = c.send(q, args, row)
 	// What rests in the pool may have lost its server, as after a restart of that. Nothing was
 	// done yet in this transaction, so it begins anew elsewhere.
-	if err != nil && how != "" && rows == 0 && c.conn.IsClosed() && c.ctx.Err() == nil {
+	if err != nil && how != "" && !c.gave && c.conn.IsClosed() && c.ctx.Err() == nil {
 		if c.reopen() != nil {
 			return tag, err
 		}
@@ -231,7 +229,7 @@ func (c *pgConn) send(q string, args []any, row func(r reader) (more bool, err e
 	defer c.unbind()
 	if first == nil {
 		rows := c.conn.ExecStatement(context.Background(), s.StatementDescription, c.params, c.formats, s.results)
-		failed := readAll(rows, s, row)
+		failed := c.readAll(rows, s, row)
 		tag, err = rows.Close()
 		return tag, errors.Join(failed, c.failure(err))
 	}
@@ -246,15 +244,16 @@ func (c *pgConn) send(q string, args []any, row func(r reader) (more bool, err e
 			return tag, c.failure(results.Close())
 		}
 		rows := results.ResultReader()
-		failed = readAll(rows, s, row)
+		failed = c.readAll(rows, s, row)
 		tag, _ = rows.Close() // results have the same error
 	}
 	return tag, errors.Join(failed, c.failure(results.Close()))
 }
 
 // readAll calls row for each row, until it wants no more.
-func readAll(rows *pgconn.ResultReader, s *pgStmt, row func(r reader) (more bool, err error)) error {
+func (c *pgConn) readAll(rows *pgconn.ResultReader, s *pgStmt, row func(r reader) (more bool, err error)) error {
 	for row != nil && rows.NextRow() {
+		c.gave = true
 		if more, err := row(pgRow{s, rows.Values()}); err != nil || !more {
 			return err
 		}
