@@ -23,6 +23,12 @@ type Stop struct {
 // Error is both, on lines of their own.
 func (s *Stop) Error() string { return s.Why + "\n" + s.Cure }
 
+// A nearKey is a Stop for a key that does not fit, where another one at hand does.
+type nearKey struct{ *Stop }
+
+// Unwrap is the Stop.
+func (n nearKey) Unwrap() error { return n.Stop }
+
 // key is what the master key is made from, and where it came from.
 type key struct {
 	bytes []byte
@@ -108,16 +114,16 @@ func (c Config) wrongKey(k key, check string) error {
 	trimmed := []byte(strings.TrimSpace(string(k.bytes)))
 	switch {
 	case fits(trimmed):
-		return &Stop{why, "The key fits without the white space at its ends: take that off."}
+		return nearKey{&Stop{why, "The key fits without the white space at its ends: take that off."}}
 	case fits(append(trimmed, '\n')):
-		return &Stop{why, "The key fits with a line break at its end, as it was read from a file: set ENCRYPTION_KEY_FILE to that file instead."}
+		return nearKey{&Stop{why, "The key fits with a line break at its end, as it was read from a file: set ENCRYPTION_KEY_FILE to that file instead."}}
 	}
 	if path := c.newerKey(fits); path != "" {
-		return &Stop{why, "The key in " + path + " fits, which a rotation left that was cut off: put it in the place of " + c.keyPath() + "."}
+		return nearKey{&Stop{why, "The key in " + path + " fits, which a rotation left that was cut off: put it in the place of " + c.keyPath() + "."}}
 	}
 	if path := c.keyPath(); path != "" && k.from != path {
 		if b, err := os.ReadFile(path); err == nil && fits(b) {
-			return &Stop{why, "The key in " + path + " fits: unset ENCRYPTION_KEY."}
+			return nearKey{&Stop{why, "The key in " + path + " fits: unset ENCRYPTION_KEY."}}
 		}
 	}
 	return &Stop{why, "Put the first key back and start again. If nobody has it any more: pocket-id encryption-key-rotate --lost goes on without it and says what is lost."}

@@ -6,7 +6,6 @@ import (
 	"fmt"
 	"log/slog"
 	"os"
-	"strings"
 
 	"pocketid/internal/audit"
 	"pocketid/internal/db"
@@ -51,36 +50,42 @@ func RotateEncryptionKey(ctx context.Context, c Config, by audit.Actor, next []b
 	if err != nil {
 		return done, err
 	}
-	draft := ""
 	if c.EncryptionKey == "" {
 		done.File = c.keyPath()
-		draft = done.File + ".new"
-		if err := writeFile(draft, string(next)); err != nil {
-			return done, &Stop{fmt.Sprintf("The new key cannot be written to %s: %v. Nothing was changed.", draft, err), "Let this user write there."}
-		}
 	}
-	err = a.DB.Write(ctx, func(tx *db.Tx) (err error) {
-		if done.Sealed, err = oidc.Reseal(tx, a.master, master); err != nil {
-			return err
-		}
-		if err := settings.Reseal(tx, a.master, master); err != nil {
-			return err
-		}
-		settings.SetFact(tx, settings.KeyCheck, check)
-		settings.SetFact(tx, settings.MACRoot, root)
-		audit.Record(tx, by, audit.Event{Name: audit.EncryptionKeyRotated, Object: audit.Object{Kind: "settings"}, Data: map[string]any{"signing_keys": done.Sealed}})
-		return nil
+	err = withKeyFile(done.File, next, func() error {
+		return a.DB.Write(ctx, func(tx *db.Tx) (err error) {
+			if done.Sealed, err = oidc.Reseal(tx, a.master, master); err != nil {
+				return err
+			}
+			if err := settings.Reseal(tx, a.master, master); err != nil {
+				return err
+			}
+			settings.SetFact(tx, settings.KeyCheck, check)
+			settings.SetFact(tx, settings.MACRoot, root)
+			audit.Record(tx, by, audit.Event{Name: audit.EncryptionKeyRotated, Object: audit.Object{Kind: "settings"}, Data: map[string]any{"signing_keys": done.Sealed}})
+			return nil
+		})
 	})
-	if err != nil {
-		if draft != "" {
-			os.Remove(draft)
-		}
-		return done, err
-	}
-	if draft != "" {
-		err = os.Rename(draft, done.File)
-	}
 	return done, err
+}
+
+// withKeyFile puts a key into a file, if there is one for it, once fn has done what makes it
+// the key. Until then it lies beside it, where the next start finds it should this process
+// die between the two.
+func withKeyFile(path string, key []byte, fn func() error) error {
+	if path == "" {
+		return fn()
+	}
+	draft := path + ".new"
+	if err := writeFile(draft, string(key)); err != nil {
+		return &Stop{fmt.Sprintf("The new key cannot be written to %s: %v. Nothing was changed.", draft, err), "Let this user write there."}
+	}
+	if err := fn(); err != nil {
+		os.Remove(draft)
+		return err
+	}
+	return os.Rename(draft, path)
 }
 
 // A KeyLoss is what went with an encryption key that nobody has any more.
@@ -100,17 +105,15 @@ type KeyLoss struct {
 // refuses when a key at hand fits.
 func ReplaceLostKey(ctx context.Context, c Config, by audit.Actor, next []byte) (done KeyLoss, err error) {
 	_, err = c.resolveKey(ctx)
-	stop, ok := errors.AsType[*Stop](err)
+	_, near := errors.AsType[nearKey](err)
+	_, stopped := errors.AsType[*Stop](err)
 	switch {
 	case err == nil:
 		return done, &Stop{"The encryption key that is at hand fits, or the database has none yet: nothing is lost.", "To seal everything with another key leave --lost out."}
-	case !ok:
+	case near || !stopped:
 		return done, err
-	case strings.Contains(stop.Cure, " fits"):
-		return done, stop
 	}
 	have, _ := c.findKey() // one that cannot be read is as lost
-	draft := ""
 	switch {
 	case next == nil && len(have.bytes) >= secret.MinKey:
 		next = have.bytes
@@ -120,7 +123,6 @@ func ReplaceLostKey(ctx context.Context, c Config, by audit.Actor, next []byte) 
 	default:
 		if c.EncryptionKey == "" && c.keyPath() != "" {
 			done.File = c.keyPath()
-			draft = done.File + ".new"
 		} else {
 			done.Key = string(next)
 		}
@@ -142,33 +144,21 @@ func ReplaceLostKey(ctx context.Context, c Config, by audit.Actor, next []byte) 
 		return done, err
 	}
 	defer d.Close()
-	if draft != "" {
-		if err := writeFile(draft, string(next)); err != nil {
-			return done, &Stop{fmt.Sprintf("The new key cannot be written to %s: %v. Nothing was changed.", draft, err), "Let this user write there."}
-		}
-	}
-	err = d.Write(ctx, func(tx *db.Tx) (err error) {
-		if done.Loss, err = oidc.Lose(tx); err != nil {
-			return err
-		}
-		if done.Settings, err = settings.Lose(tx); err != nil {
-			return err
-		}
-		settings.SetFact(tx, settings.KeyCheck, check)
-		settings.SetFact(tx, settings.MACRoot, "")
-		audit.Record(tx, by, audit.Event{Name: audit.EncryptionKeyRotated, Object: audit.Object{Kind: "settings"},
-			Data: map[string]any{"lost": true, "signing_keys": done.Keys}})
-		return nil
+	err = withKeyFile(done.File, next, func() error {
+		return d.Write(ctx, func(tx *db.Tx) (err error) {
+			if done.Loss, err = oidc.Lose(tx); err != nil {
+				return err
+			}
+			if done.Settings, err = settings.Lose(tx); err != nil {
+				return err
+			}
+			settings.SetFact(tx, settings.KeyCheck, check)
+			settings.SetFact(tx, settings.MACRoot, "")
+			audit.Record(tx, by, audit.Event{Name: audit.EncryptionKeyRotated, Object: audit.Object{Kind: "settings"},
+				Data: map[string]any{"lost": true, "signing_keys": done.Keys}})
+			return nil
+		})
 	})
-	if err != nil {
-		if draft != "" {
-			os.Remove(draft)
-		}
-		return done, err
-	}
-	if draft != "" {
-		err = os.Rename(draft, done.File)
-	}
 	return done, err
 }
 
