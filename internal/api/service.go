@@ -102,13 +102,8 @@ func (a *API) serviceState(ctx context.Context, r *http.Request, check func(any)
 // serviceIn is what a program says of a new service account. Without ownerId its owner is
 // whoever makes it, or who answers for whoever makes it.
 type serviceIn struct {
-	ID          string     `json:"id"`
-	Username    string     `json:"username" doc:"required max=50"`
-	DisplayName string     `json:"displayName" doc:"max=100"`
-	Description string     `json:"description" doc:"max=200"`
-	OwnerID     string     `json:"ownerId"`
-	Admin       bool       `json:"isAdmin"`
-	ExpiresAt   *time.Time `json:"expiresAt"`
+	ID string `json:"id"`
+	servicePut
 }
 
 func (a *API) serviceAdd(w http.ResponseWriter, r *http.Request) error {
@@ -116,12 +111,9 @@ func (a *API) serviceAdd(w http.ResponseWriter, r *http.Request) error {
 	if err := edge.ReadJSON(r, &in); err != nil {
 		return err
 	}
-	edit := directory.ServiceEdit{Username: in.Username, DisplayName: in.DisplayName, Description: in.Description, Owner: in.OwnerID, Admin: in.Admin}
+	edit := in.edit()
 	if edit.Owner == "" {
 		edit.Owner = answersFor(r)
-	}
-	if in.ExpiresAt != nil {
-		edit.ExpiresAt = *in.ExpiresAt
 	}
 	u, err := a.directory.AddService(r.Context(), actor(r), in.ID, edit)
 	if err != nil {
@@ -149,16 +141,20 @@ type servicePut struct {
 	ExpiresAt   *time.Time `json:"expiresAt"`
 }
 
+func (in *servicePut) edit() directory.ServiceEdit {
+	edit := directory.ServiceEdit{Username: in.Username, DisplayName: in.DisplayName, Description: in.Description, Owner: in.OwnerID, Admin: in.Admin}
+	if in.ExpiresAt != nil {
+		edit.ExpiresAt = *in.ExpiresAt
+	}
+	return edit
+}
+
 func (a *API) servicePut(w http.ResponseWriter, r *http.Request) error {
 	var in servicePut
 	if err := edge.ReadJSON(r, &in); err != nil {
 		return err
 	}
-	edit := directory.ServiceEdit{Username: in.Username, DisplayName: in.DisplayName, Description: in.Description, Owner: in.OwnerID, Admin: in.Admin}
-	if in.ExpiresAt != nil {
-		edit.ExpiresAt = *in.ExpiresAt
-	}
-	if _, err := a.directory.EditService(r.Context(), actor(r), r.PathValue("id"), edit); err != nil {
+	if _, err := a.directory.EditService(r.Context(), actor(r), r.PathValue("id"), in.edit()); err != nil {
 		return err
 	}
 	return a.showService(w, r, http.StatusOK, r.PathValue("id"))
