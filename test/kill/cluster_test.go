@@ -1,7 +1,6 @@
 package kill
 
 import (
-	"context"
 	"errors"
 	"fmt"
 	"math/rand/v2"
@@ -237,11 +236,9 @@ func (c *cluster) people(choices uint64, names ...string) (all []*worker) {
 
 // under lets people work while fn runs, and looks afterwards whether all that was
 // acknowledged is there.
-func (c *cluster) under(people []*worker, fn func(ctx context.Context)) {
+func (c *cluster) under(people []*worker, fn func()) {
 	c.t.Helper()
 	var over atomic.Bool
-	ctx, end := context.WithCancel(c.t.Context())
-	defer end()
 	var working sync.WaitGroup
 	for _, w := range people {
 		working.Go(func() {
@@ -254,7 +251,7 @@ func (c *cluster) under(people []*worker, fn func(ctx context.Context)) {
 			}
 		})
 	}
-	fn(ctx)
+	fn()
 	over.Store(true)
 	working.Wait()
 	for _, w := range people {

@@ -69,7 +69,7 @@ func replicasUnderKills(t *testing.T, n int, long time.Duration) {
 
 	kills := 0
 	for end := time.Now().Add(long); time.Now().Before(end); {
-		c.under(people, func(context.Context) {
+		c.under(people, func() {
 			if kills == 0 {
 				c.disable()
 			}
@@ -90,7 +90,7 @@ func replicasUnderKills(t *testing.T, n int, long time.Duration) {
 
 	// A rolling restart costs nobody anything.
 	clear(c.deaths)
-	c.under(people, func(context.Context) {
+	c.under(people, func() {
 		for _, s := range c.nodes {
 			c.stop(s)
 			s.start()
@@ -263,7 +263,7 @@ func TestPostgresGoesAway(t *testing.T) { // threats 52
 	c := newCluster(t, 2, address(p))
 	people := c.people(seed(t), "admin", "bert", "cleo")
 	for _, mode := range []string{"fast", "immediate"} {
-		c.under(people, func(context.Context) {
+		c.under(people, func() {
 			time.Sleep(time.Second)
 			back := c.leave()
 			p.stop(mode)
@@ -287,7 +287,7 @@ func TestPostgresFailsOver(t *testing.T) { // threats 52
 	second := first.standby()
 	c := newCluster(t, 2, address(first, second))
 	people := c.people(seed(t), "admin", "bert", "cleo")
-	c.under(people, func(context.Context) {
+	c.under(people, func() {
 		time.Sleep(2 * time.Second)
 		back := c.leave()
 		first.stop("immediate")
