@@ -405,7 +405,11 @@ func (p *person) heard(ev any) {
 	case *network.EventLoadingFinished:
 		p.bytes[ev.RequestID] = ev.EncodedDataLength
 	case *runtime.EventExceptionThrown:
-		p.console = append(p.console, ev.ExceptionDetails.Text)
+		d, what := ev.ExceptionDetails, ""
+		if d.Exception != nil {
+			what = d.Exception.Description + string(d.Exception.Value)
+		}
+		p.console = append(p.console, fmt.Sprintf("%s: %s (%s:%d:%d)", d.Text, what, d.URL, d.LineNumber+1, d.ColumnNumber+1))
 	}
 }
 
