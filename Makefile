@@ -28,7 +28,7 @@ COLD  = pocketid/cmd/pocket-id pocketid/internal/app pocketid/internal/audit poc
 	github.com/go-webauthn/webauthn/metadata github.com/tinylib/msgp/... github.com/dustin/go-humanize rsc.io/qr/... github.com/golang-jwt/jwt/v5
 
 build:
-	CGO_ENABLED=0 $(GO) build -trimpath -buildvcs=false -ldflags '-s -w -X main.version=$(VERSION)' $(COLD:%=-gcflags=%=-l) -o $(OUT) ./cmd/pocket-id
+	CGO_ENABLED=0 $(GO) build -trimpath -buildvcs=false -ldflags '-s -w -funcalign 16 -X main.version=$(VERSION)' $(COLD:%=-gcflags=%=-l) -o $(OUT) ./cmd/pocket-id
 
 # The image for each architecture, and the index over them. ARCHES may name fewer. The same
 # sources give the same bytes: the only time in them is that of the commit.
