@@ -18,6 +18,7 @@ import (
 	"pocketid/internal/edge"
 	"pocketid/internal/i18n"
 	"pocketid/internal/jobs"
+	"pocketid/internal/metrics"
 	"pocketid/internal/oidc"
 	"pocketid/internal/outbound"
 	"pocketid/internal/overview"
@@ -43,6 +44,7 @@ type App struct {
 	API       *api.API // likewise
 
 	config   Config
+	measures *metrics.Set // nil where nobody looks
 	log      *slog.Logger
 	master   *secret.Master
 	handler  http.Handler
@@ -174,6 +176,7 @@ func (a *App) serving(ctx context.Context) error {
 	if err := i18n.Load(); err != nil {
 		return err
 	}
+	a.measure()
 	if err := a.Settings.Lay(ctx, a.config.Settings, a.master); err != nil {
 		return fmt.Errorf("settings: %w", err)
 	}
@@ -204,6 +207,7 @@ func (a *App) serving(ctx context.Context) error {
 		NoHSTS:        a.config.NoHSTS,
 		NoLimits:      a.config.NoRateLimits,
 		Log:           a.log,
+		Measure:       a.measured(),
 		Identify:      a.identify,
 		IdentifyKey:   a.identifyKey,
 		RenderError:   a.Web.RenderError,

@@ -61,6 +61,9 @@ type Config struct {
 	// Systemd is what whoever started the process says about sockets and signs of life.
 	Systemd Systemd
 
+	// Metrics is where measures can be read.
+	Metrics Metrics
+
 	LogLevel slog.Level
 	LogJSON  bool
 

@@ -45,6 +45,17 @@ func (a *App) Run(ctx context.Context) error {
 	if err != nil {
 		return err
 	}
+	if a.config.Metrics.On {
+		watched, err := tcp(ctx, a.config.Metrics.Host, a.config.Metrics.Port, "OTEL_EXPORTER_PROMETHEUS_PORT")
+		if err != nil {
+			for _, s := range sockets {
+				s.Close()
+			}
+			return err
+		}
+		measures := a.tellMeasures(watched)
+		defer measures.Close()
+	}
 	return a.serve(ctx, sockets...)
 }
 

@@ -52,6 +52,9 @@ func (c *Config) readSockets(env map[string]string) (flaws []error) {
 	case (len(t.Cert) > 0) != (len(t.Key) > 0):
 		flaws = append(flaws, &ConfigError{"TLS_CERT", "and TLS_KEY belong together, and one of them is missing", `"$(cat fullchain.pem)"`})
 	}
+	if c.Metrics.On && c.Metrics.Port == c.Port && c.UnixSocket == "" && !c.SystemdSocket {
+		flaws = append(flaws, &ConfigError{"OTEL_EXPORTER_PROMETHEUS_PORT", "is that of the server itself; measures have a port of their own", "9464"})
+	}
 	switch {
 	case c.UnixSocket != "" && c.SystemdSocket:
 		flaws = append(flaws, &ConfigError{"SYSTEMD_SOCKET", "and UNIX_SOCKET are both set; keep one of them", "false"})
@@ -90,12 +93,21 @@ func (c *Config) listen(ctx context.Context) ([]net.Listener, error) {
 		}
 		return []net.Listener{l}, nil
 	}
-	var l net.ListenConfig
-	s, err := l.Listen(ctx, "tcp", net.JoinHostPort(c.Host, strconv.Itoa(c.Port)))
+	s, err := tcp(ctx, c.Host, c.Port, "PORT")
 	if err != nil {
-		return nil, &Stop{fmt.Sprintf("The server cannot listen: %v.", err), "Stop what uses the port, or choose another by PORT."}
+		return nil, err
 	}
 	return []net.Listener{s}, nil
+}
+
+// tcp listens on a port, which a variable names.
+func tcp(ctx context.Context, host string, port int, variable string) (net.Listener, error) {
+	var l net.ListenConfig
+	s, err := l.Listen(ctx, "tcp", net.JoinHostPort(host, strconv.Itoa(port)))
+	if err != nil {
+		return nil, &Stop{fmt.Sprintf("The server cannot listen: %v.", err), "Stop what uses the port, or choose another by " + variable + "."}
+	}
+	return s, nil
 }
 
 // socketCure is what helps when a Unix socket cannot be opened.

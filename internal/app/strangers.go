@@ -20,7 +20,7 @@ var idle = strings.Fields(`ACTORS_HOST ACTORS_PORT ALLOW_DOWNGRADE ANALYTICS_DIS
 	S3_SECRET_ACCESS_KEY S3_SECRET_ACCESS_KEY_FILE UPLOAD_PATH VERSION_CHECK_DISABLED`)
 
 // missing are variables of Pocket ID 2.x for what this version cannot do yet.
-var missing = strings.Fields(`GEOLITE_DB_PATH GEOLITE_DB_URL LOCAL_IPV6_RANGES MAXMIND_LICENSE_KEY MAXMIND_LICENSE_KEY_FILE`)
+var missing = strings.Fields(`GEOLITE_DB_PATH GEOLITE_DB_URL LOCAL_IPV6_RANGES MAXMIND_LICENSE_KEY MAXMIND_LICENSE_KEY_FILE OTEL_LOGS_EXPORTER OTEL_TRACES_EXPORTER`)
 
 // strangers are remarks on variables that are set and mean nothing: those that
 // Pocket ID 2.x knows, and names that look like a slip of the pen. All else is
@@ -41,7 +41,7 @@ func strangers(env map[string]string) []Note {
 	var unneeded, unbuilt, unused []string
 	for _, name := range slices.Sorted(maps.Keys(env)) {
 		switch {
-		case known[name] || env[name] == "":
+		case known[name] || env[name] == "" || strings.HasPrefix(name, "OTEL_") && env[name] == "none":
 		case of[name]:
 			unused = append(unused, name)
 		case slices.Contains(idle, name):

@@ -1,6 +1,7 @@
 package app
 
 import (
+	"fmt"
 	"io/fs"
 	"log/slog"
 	"net"
@@ -100,20 +101,15 @@ var variables = []variable{
 		}},
 	{name: "HOST", fallback: "0.0.0.0", example: "127.0.0.1",
 		help: "The address to listen on; `0.0.0.0` and `::` are all of this machine.",
-		set: func(c *Config, s string) error {
-			if strings.ContainsAny(s, "/ ") || strings.Contains(s, ":") && net.ParseIP(strings.Trim(s, "[]")) == nil {
-				return flawf("is %q, which is not an address", s)
-			}
-			c.Host = strings.Trim(s, "[]")
-			return nil
+		set: func(c *Config, s string) (err error) {
+			c.Host, err = listening(s)
+			return err
 		}},
 	{name: "PORT", fallback: "1411", example: "1411",
 		help: "The port to listen on.",
 		set: func(c *Config, s string) (err error) {
-			if c.Port, err = strconv.Atoi(s); err != nil || c.Port < 1 || c.Port > 65535 {
-				return flawf("is %q, which is not a number between 1 and 65535", s)
-			}
-			return nil
+			c.Port, err = port(s)
+			return err
 		}},
 	{name: "UNIX_SOCKET", example: "/run/pocket-id/pocket-id.sock",
 		help: "The path of a Unix socket to listen on instead of `HOST` and `PORT`, for a proxy on this machine. Who connects by it counts as 127.0.0.1: name that in `TRUST_PROXY`.",
@@ -216,6 +212,30 @@ var variables = []variable{
 	{name: "LOG_JSON", fallback: "false", example: "true",
 		help: "`true` writes the log as lines of JSON.",
 		set:  boolean(func(c *Config) *bool { return &c.LogJSON })},
+	{name: "OTEL_METRICS_EXPORTER", fallback: "none", example: "prometheus",
+		help: "`prometheus` lets Prometheus read measures at `/metrics`, on a port of their own.",
+		set: func(c *Config, s string) error {
+			switch s = strings.ToLower(s); s {
+			case "none":
+			case "prometheus":
+				c.Metrics.On = true
+			default: // the other exporters of that standard, which another Pocket ID took
+				c.Notes = append(c.Notes, Note{slog.LevelWarn, fmt.Sprintf("OTEL_METRICS_EXPORTER is %q, and measures are only given to prometheus, so nobody gets any", s)})
+			}
+			return nil
+		}},
+	{name: "OTEL_EXPORTER_PROMETHEUS_HOST", fallback: "localhost", example: "0.0.0.0",
+		help: "The address at which measures are read. They tell nothing about people, but how much goes on: let nobody else reach it.",
+		set: func(c *Config, s string) (err error) {
+			c.Metrics.Host, err = listening(s)
+			return err
+		}},
+	{name: "OTEL_EXPORTER_PROMETHEUS_PORT", fallback: "9464", example: "9464",
+		help: "The port at which measures are read.",
+		set: func(c *Config, s string) (err error) {
+			c.Metrics.Port, err = port(s)
+			return err
+		}},
 	{name: "APP_ENV", fallback: "production", example: "production",
 		help: "`production`, `development` or `test`. `test` switches the limits for each network off.",
 		set: func(c *Config, s string) error {
@@ -226,6 +246,23 @@ var variables = []variable{
 			c.NoRateLimits = c.NoRateLimits || c.Env == "test"
 			return nil
 		}},
+}
+
+// listening reads an address to listen on.
+func listening(s string) (string, error) {
+	if strings.ContainsAny(s, "/ ") || strings.Contains(s, ":") && net.ParseIP(strings.Trim(s, "[]")) == nil {
+		return "", flawf("is %q, which is not an address", s)
+	}
+	return strings.Trim(s, "[]"), nil
+}
+
+// port reads a port to listen on.
+func port(s string) (int, error) {
+	n, err := strconv.Atoi(s)
+	if err != nil || n < 1 || n > 65535 {
+		return 0, flawf("is %q, which is not a number between 1 and 65535", s)
+	}
+	return n, nil
 }
 
 // boolean reads true, false, 1, 0 and their like into a field.

@@ -95,6 +95,7 @@ type Event struct {
 // Record notes that by did e. It is a part: nothing is noted unless tx
 // commits.
 func Record(tx *db.Tx, by Actor, e Event) {
+	tx.Tell(e.Name.text)
 	tx.Do(`INSERT INTO audit (`+entryColumns+`) VALUES (`+db.Marks(entryColumnCount)+`)`,
 		secret.ID(), tx.Now().UnixMicro(), e.Name.text, e.Object.Kind, e.Object.ID, e.Object.Name,
 		db.Text(&e.User), db.Text(&e.Client), db.Text(&by.UserID), by.Name, by.Via,

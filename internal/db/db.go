@@ -22,6 +22,9 @@ type DB struct {
 	// Postgres says which engine this is. Code that asks is suspect: the
 	// statements are the same.
 	Postgres bool
+	// Told, unless it is nil, hears what transactions did: Tx.Tell. It is set before the
+	// first one begins.
+	Told func(name string)
 
 	r, w pool // on SQLite there is one writer; on PostgreSQL both share their connections
 	lock *os.File
@@ -111,6 +114,9 @@ func (d *DB) run(ctx context.Context, p pool, fn func(*Tx) error) error {
 	}
 	for _, name := range tx.rung {
 		d.ring(name)
+	}
+	for _, name := range tx.told {
+		d.Told(name)
 	}
 	if keep {
 		return k.error

@@ -19,6 +19,7 @@ type Tx struct {
 	now  time.Time
 	err  error // the first failure
 	rung []string
+	told []string
 }
 
 // errOver is what the statements of a transaction return after its end.
@@ -31,6 +32,13 @@ func (tx *Tx) Now() time.Time { return tx.now }
 func (tx *Tx) Ring(name string) {
 	if !slices.Contains(tx.rung, name) {
 		tx.rung = append(tx.rung, name)
+	}
+}
+
+// Tell tells DB.Told what was done, once it is committed. The name is one of a few.
+func (tx *Tx) Tell(name string) {
+	if tx.d.Told != nil {
+		tx.told = append(tx.told, name)
 	}
 }
 

@@ -138,6 +138,9 @@ type Config struct {
 	NoLimits bool
 	// Log gets one line for each request. nil is slog.Default().
 	Log *slog.Logger
+	// Measure, unless it is nil, hears of each request: the pattern of its route without the
+	// method, or "" for none, its method or "other", and the status of the answer.
+	Measure func(route, method string, status int, took time.Duration)
 	// Identify finds out who is asking. Its context, which is made of the
 	// request's, is the one that the handler gets. It answers the zero Identity
 	// for nobody; an error is an outage. It looks for its cookie before it asks

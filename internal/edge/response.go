@@ -237,6 +237,13 @@ func (s *Server) end(p *response, r *http.Request, st *state) {
 		p.finish()
 	}
 	s.line(p, r, st)
+	if s.config.Measure != nil {
+		route := ""
+		if st.route != nil {
+			route = st.route.path()
+		}
+		s.config.Measure(route, methodName(r.Method), p.shown(), now().Sub(st.start))
+	}
 	if abort {
 		panic(http.ErrAbortHandler) // net/http cuts the connection and says nothing
 	}

@@ -40,6 +40,9 @@ type Runner struct {
 	// Poll is how often the Runner looks for jobs that other processes added;
 	// zero means 5 seconds.
 	Poll time.Duration
+	// Ended, unless it is nil, hears of each run of a job: what became of it is one of
+	// "done", "failed", "rests" and "put off".
+	Ended func(kind, became string, took time.Duration)
 
 	d           *db.DB
 	handlers    map[string]Handler
@@ -295,6 +298,9 @@ func (r *Runner) do(ctx context.Context, j Job) {
 	if wrote != nil { // its claim runs out, then it is run again
 		slog.ErrorContext(ctx, "job result not written", "job", j.ID, "kind", j.Kind, "err", wrote)
 	}
+	if r.Ended != nil && ctx.Err() == nil {
+		r.Ended(j.Kind, became(err, off, !j.scheduled && j.Tries >= most), time.Since(started))
+	}
 	if err == nil || off || ctx.Err() != nil {
 		return
 	}
@@ -303,6 +309,19 @@ func (r *Runner) do(ctx context.Context, j Job) {
 		level = slog.LevelError
 	}
 	slog.Log(ctx, level, "job failed", "job", j.ID, "kind", j.Kind, "tries", j.Tries, "took", time.Since(started), "err", err)
+}
+
+// became is what came of a run, in a word.
+func became(err error, off, last bool) string {
+	switch {
+	case err == nil:
+		return "done"
+	case off:
+		return "put off"
+	case last:
+		return "rests"
+	}
+	return "failed"
 }
 
 // hold renews the claim on a job until ctx ends, and returns the job as it is

@@ -30,7 +30,7 @@ type Door struct {
 
 // clocks are the packages that may look at a clock. All others take the
 // instant of their transaction.
-const clocks = "db edge jobs outbound socket"
+const clocks = "db edge jobs metrics outbound socket"
 
 // House is the plan of this project.
 var House = Plan{
@@ -40,6 +40,7 @@ var House = Plan{
 		"jose":      "",
 		"i18n":      "",
 		"edge":      "fault i18n secret",
+		"metrics":   "",
 		"outbound":  "",
 		"socket":    "",
 		"db":        "fault",
@@ -54,7 +55,7 @@ var House = Plan{
 		"moving":    "audit db directory fault images jose oidc outbound secret settings signin",
 		"web":       "api audit directory edge fault i18n images jobs oidc overview settings signin",
 		"api":       "audit directory edge fault i18n images jobs oidc overview settings signin",
-		"app":       "api audit db directory edge fault i18n images jobs jose moving oidc outbound overview secret settings signin socket web",
+		"app":       "api audit db directory edge fault i18n images jobs jose metrics moving oidc outbound overview secret settings signin socket web",
 
 		"dbtest":  "db secret",
 		"apptest": "app audit db dbtest directory i18n jose oidc outbound secret signin",
