@@ -99,8 +99,8 @@ func TestMeasures(t *testing.T) {
 			after := measures(t, watched)
 			for name, want := range map[string]string{
 				`pocket_id_events_total{event="ACCOUNT_CREATED"}`: "1",
-				`pocket_id_database_up`:                        "1",
-				`pocket_id_jobs_resting`:                       "0",
+				`pocket_id_database_up`:                           "1",
+				`pocket_id_jobs_resting`:                          "0",
 				`http_server_request_duration_seconds_count{http_request_method="POST",http_route="/api/users",http_response_status_code="201"}`: "1",
 				`http_server_request_duration_seconds_count{http_request_method="GET",http_route="",http_response_status_code="404"}`:            before[`http_server_request_duration_seconds_count{http_request_method="GET",http_route="",http_response_status_code="404"}`],
 			} {
