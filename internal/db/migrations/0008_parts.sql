@@ -1,5 +1,6 @@
 -- directory: the list of people by how many passkeys they have
 CREATE INDEX users_passkeys ON users ((passkeys + 0), id) WHERE deleted_at IS NULL AND kind = 'person';
+CREATE INDEX users_several ON users (id) WHERE passkeys > 1 AND deleted_at IS NULL AND kind = 'person';
 
 -- audit: the key with which a program did it, and its name as it was then
 ALTER TABLE audit ADD COLUMN key_id TEXT;
