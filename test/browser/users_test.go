@@ -310,6 +310,37 @@ func TestDisableByKeyboard(t *testing.T) {
 	})
 }
 
+// TestFiltersOfPeopleStandInOneRow looks at what a list of people is asked by, with nothing
+// chosen and with all: on a usual screen it is one row, whose search shows what is typed.
+func TestFiltersOfPeopleStandInOneRow(t *testing.T) {
+	for _, language := range []string{"en", "zh-CN"} {
+		t.Run(language, func(t *testing.T) {
+			onSQLite(t, func(t *testing.T, s *server) {
+				p := s.admin(t, language)
+				p.open("/settings/admin/user-groups/new")
+				p.fill("#friendly_name", "People with a long name of theirs")
+				p.click("footer button.primary")
+				p.until(`!location.pathname.endsWith("/new")`)
+				group := p.value(`location.pathname.split("/").at(-1)`)
+				for name, query := range map[string]string{"none": "", "all": "?q=ada&state=active&role=user&passkeys=several&sort=-seen&group=" + group} {
+					p.open(usersPath + query)
+					p.look("filters-" + name)
+					p.size(640, 900)
+					p.shot("filters-" + name + "-640")
+					p.size(1280, 900)
+					if rows := p.value(`String(new Set([...document.querySelectorAll(".tools>:not(.vh)")].map(i => i.getBoundingClientRect()).map(b => Math.round((b.top + b.bottom) / 2))).size)`); rows != "1" {
+						t.Errorf("with %s chosen the filters stand in %s rows", name, rows)
+					}
+					if wide := p.value(`String(document.querySelector("[name=q]").offsetWidth > 120)`); wide != "true" {
+						t.Errorf("with %s chosen nothing is left to search in", name)
+					}
+				}
+				p.quiet()
+			})
+		})
+	}
+}
+
 // TestUserListIsLight holds a full page of the list, in Chinese, to what it may cost.
 func TestUserListIsLight(t *testing.T) {
 	onSQLite(t, func(t *testing.T, s *server) {
