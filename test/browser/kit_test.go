@@ -5,6 +5,7 @@ package browser
 import (
 	"context"
 	"database/sql"
+	"errors"
 	"flag"
 	"fmt"
 	"net"
@@ -317,19 +318,28 @@ var (
 // moreFlags are for the browser of the tests that need them.
 var moreFlags []chromedp.ExecAllocatorOption
 
+// browserPath is the browser that CHROMIUM names, or the first that is found.
+func browserPath() string {
+	for _, name := range []string{os.Getenv("CHROMIUM"), "chromium-headless-shell", "chromium", "chromium-browser", "google-chrome"} {
+		if path, err := exec.LookPath(name); err == nil {
+			return path
+		}
+	}
+	return ""
+}
+
 // chromium starts the one browser of this test binary.
 func chromium(t *testing.T) context.Context {
 	browserOnce.Do(func() {
-		if _, err := exec.LookPath("chromium"); err != nil {
-			if _, err := exec.LookPath("google-chrome"); err != nil {
-				browserErr = fmt.Errorf("no Chromium found: apt-get install chromium")
-				return
-			}
+		path := browserPath()
+		if path == "" {
+			browserErr = errors.New("no Chromium found: sudo apt-get install chromium-headless-shell")
+			return
 		}
 		opts := append(chromedp.DefaultExecAllocatorOptions[:], chromedp.NoSandbox, chromedp.DisableGPU,
 			chromedp.Flag("disable-quic", true), chromedp.Flag("disable-background-networking", true),
 			chromedp.Flag("disable-component-update", true), chromedp.Flag("disable-sync", true),
-			chromedp.Flag("lang", "en-US"), chromedp.Flag("hide-scrollbars", true))
+			chromedp.Flag("lang", "en-US"), chromedp.Flag("hide-scrollbars", true), chromedp.ExecPath(path))
 		opts = append(opts, moreFlags...)
 		ctx, _ := chromedp.NewExecAllocator(context.Background(), opts...)
 		browserCtx, _ = chromedp.NewContext(ctx)
