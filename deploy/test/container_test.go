@@ -58,13 +58,49 @@ func volume(t *testing.T, owner int) string {
 // check is content, it stops by itself on SIGTERM, and has written to its volume alone.
 func TestContainer(t *testing.T) {
 	dir := volume(t, 1000)
+	port := freePort(t)
+	env := []string{"PORT=" + port, "HOST=127.0.0.1", "APP_URL=http://localhost:" + port}
+	stop := started(t, dir, port, env)
+	if out, err := inside(t, dir, "1000:1000", env, "/app/pocket-id", "healthcheck").CombinedOutput(); err != nil {
+		t.Errorf("the health check is not content: %v: %s", err, out)
+	}
+	if out, err := inside(t, dir, "1000:1000", append(env, "PORT=1"), "/app/pocket-id", "healthcheck").CombinedOutput(); err == nil {
+		t.Errorf("the health check is content with another port: %s", out)
+	}
+	// A command beside it, as docker exec runs it, here by a user that has no name in the image.
+	if out, err := inside(t, dir, "1000:1000", env, "/app/pocket-id", "user", "create", "--username", "ada", "--email", "ada@example.test").CombinedOutput(); err != nil {
+		t.Errorf("a command beside it: %v: %s", err, out)
+	}
+	stop()
+	left, err := os.ReadDir(dir)
+	if err != nil {
+		t.Fatal(err)
+	}
+	var names []string
+	for _, f := range left {
+		names = append(names, f.Name())
+	}
+	if got := strings.Join(names, " "); !strings.HasPrefix(got, "encryption-key pocket-id.db") || strings.Contains(got, "writable") {
+		t.Errorf("on the volume are %s", got)
+	}
+}
+
+// freePort is a port of this machine that nobody listens on.
+func freePort(t *testing.T) string {
+	t.Helper()
 	l, err := net.Listen("tcp", "127.0.0.1:0")
 	if err != nil {
 		t.Fatal(err)
 	}
+	defer l.Close()
 	_, port, _ := net.SplitHostPort(l.Addr().String())
-	l.Close()
-	env := []string{"PORT=" + port, "HOST=127.0.0.1", "APP_URL=http://localhost:" + port}
+	return port
+}
+
+// started starts the image and returns when it is ready at a port; stop ends it and checks
+// that it ends as it should.
+func started(t *testing.T, dir, port string, env []string) (stop func()) {
+	t.Helper()
 	var log bytes.Buffer
 	server := inside(t, dir, "1000:1000", env, "/app/pocket-id")
 	server.Stderr, server.Stdout = &log, &log
@@ -89,35 +125,17 @@ func TestContainer(t *testing.T) {
 			t.Fatal("the container does not get ready")
 		}
 	}
-	if out, err := inside(t, dir, "1000:1000", env, "/app/pocket-id", "healthcheck").CombinedOutput(); err != nil {
-		t.Errorf("the health check is not content: %v: %s", err, out)
-	}
-	if out, err := inside(t, dir, "1000:1000", append(env, "PORT=1"), "/app/pocket-id", "healthcheck").CombinedOutput(); err == nil {
-		t.Errorf("the health check is content with another port: %s", out)
-	}
-	// A command beside it, as docker exec runs it, here by a user that has no name in the image.
-	if out, err := inside(t, dir, "1000:1000", env, "/app/pocket-id", "user", "create", "--username", "ada", "--email", "ada@example.test").CombinedOutput(); err != nil {
-		t.Errorf("a command beside it: %v: %s", err, out)
-	}
-	server.Process.Signal(syscall.SIGTERM)
-	select {
-	case err := <-ended:
-		if err != nil || !strings.Contains(log.String(), "msg=stopped") {
-			t.Errorf("it does not stop as it should: %v: %s", err, log.String())
+	return func() {
+		t.Helper()
+		server.Process.Signal(syscall.SIGTERM)
+		select {
+		case err := <-ended:
+			if err != nil || !strings.Contains(log.String(), "msg=stopped") {
+				t.Errorf("it does not stop as it should: %v: %s", err, log.String())
+			}
+		case <-time.After(time.Minute):
+			t.Error("it does not stop")
 		}
-	case <-time.After(time.Minute):
-		t.Error("it does not stop")
-	}
-	left, err := os.ReadDir(dir)
-	if err != nil {
-		t.Fatal(err)
-	}
-	var names []string
-	for _, f := range left {
-		names = append(names, f.Name())
-	}
-	if got := strings.Join(names, " "); !strings.HasPrefix(got, "encryption-key pocket-id.db") || strings.Contains(got, "writable") {
-		t.Errorf("on the volume are %s", got)
 	}
 }
 
