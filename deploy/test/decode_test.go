@@ -7,6 +7,7 @@ import (
 	"io"
 	"testing"
 
+	monitoring "github.com/prometheus-operator/prometheus-operator/pkg/apis/monitoring/v1"
 	apps "k8s.io/api/apps/v1"
 	autoscaling "k8s.io/api/autoscaling/v2"
 	core "k8s.io/api/core/v1"
@@ -68,17 +69,18 @@ type (
 
 // kinds are all that may be deployed.
 var kinds = map[string]func() any{
-	"apps/v1 StatefulSet":                    func() any { return new(apps.StatefulSet) },
-	"apps/v1 Deployment":                     func() any { return new(apps.Deployment) },
-	"v1 Service":                             func() any { return new(core.Service) },
-	"v1 ServiceAccount":                      func() any { return new(core.ServiceAccount) },
-	"v1 ConfigMap":                           func() any { return new(core.ConfigMap) },
-	"networking.k8s.io/v1 Ingress":           func() any { return new(networking.Ingress) },
-	"networking.k8s.io/v1 NetworkPolicy":     func() any { return new(networking.NetworkPolicy) },
-	"policy/v1 PodDisruptionBudget":          func() any { return new(policy.PodDisruptionBudget) },
-	"autoscaling/v2 HorizontalPodAutoscaler": func() any { return new(autoscaling.HorizontalPodAutoscaler) },
-	"app.sealos.io/v1 Template":              func() any { return new(sealosTemplate) },
-	"app.sealos.io/v1 App":                   func() any { return new(sealosApp) },
+	"apps/v1 StatefulSet":                     func() any { return new(apps.StatefulSet) },
+	"apps/v1 Deployment":                      func() any { return new(apps.Deployment) },
+	"v1 Service":                              func() any { return new(core.Service) },
+	"v1 ServiceAccount":                       func() any { return new(core.ServiceAccount) },
+	"v1 ConfigMap":                            func() any { return new(core.ConfigMap) },
+	"networking.k8s.io/v1 Ingress":            func() any { return new(networking.Ingress) },
+	"networking.k8s.io/v1 NetworkPolicy":      func() any { return new(networking.NetworkPolicy) },
+	"policy/v1 PodDisruptionBudget":           func() any { return new(policy.PodDisruptionBudget) },
+	"autoscaling/v2 HorizontalPodAutoscaler":  func() any { return new(autoscaling.HorizontalPodAutoscaler) },
+	"monitoring.coreos.com/v1 ServiceMonitor": func() any { return new(monitoring.ServiceMonitor) },
+	"app.sealos.io/v1 Template":               func() any { return new(sealosTemplate) },
+	"app.sealos.io/v1 App":                    func() any { return new(sealosApp) },
 }
 
 // objects are the documents of a text.
@@ -140,9 +142,14 @@ func TestDecodeStrictly(t *testing.T) {
 		{"refuses a field in other letters", "apiVersion: v1\nkind: Service\nspec: {clusterip: None}\n"},
 		{"refuses a key that stands twice", "apiVersion: v1\nkind: Service\nspec: {type: ClusterIP, type: NodePort}\n"},
 		{"refuses a text where a number is", "apiVersion: v1\nkind: Service\nspec: {ports: [{port: http}]}\n"},
+		{"refuses a field that the operator does not have", "apiVersion: monitoring.coreos.com/v1\nkind: ServiceMonitor\nspec: {endpoints: [{ports: metrics}]}\n"},
 	} {
 		t.Run(tt.name, func(t *testing.T) {
-			if err := strictly([]byte(tt.text), new(core.Service)); err == nil {
+			var of meta.TypeMeta
+			if err := yaml.Unmarshal([]byte(tt.text), &of); err != nil {
+				t.Fatal(err)
+			}
+			if err := strictly([]byte(tt.text), kinds[of.APIVersion+" "+of.Kind]()); err == nil {
 				t.Error("it is let pass")
 			}
 		})

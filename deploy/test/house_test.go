@@ -9,6 +9,7 @@ import (
 	"strings"
 	"testing"
 
+	monitoring "github.com/prometheus-operator/prometheus-operator/pkg/apis/monitoring/v1"
 	apps "k8s.io/api/apps/v1"
 	autoscaling "k8s.io/api/autoscaling/v2"
 	core "k8s.io/api/core/v1"
@@ -111,6 +112,7 @@ func holds(t *testing.T, all []object) *house {
 	h.pod(t)
 	h.probes(t)
 	h.variables(t)
+	h.watched(t)
 	for _, o := range all {
 		h.fits(t, o)
 	}
@@ -248,8 +250,16 @@ func (h *house) fits(t *testing.T, o object) {
 	t.Helper()
 	switch v := o.Value.(type) {
 	case *core.Service:
-		if !labelled(h.template.Labels, v.Spec.Selector) || len(v.Spec.Ports) != 1 || h.port(t, v.Spec.Ports[0].TargetPort) != 1411 {
+		if !labelled(h.template.Labels, v.Spec.Selector) || len(v.Spec.Ports) != 1 {
 			t.Errorf("the service does not lead to the pods: %+v", v.Spec)
+			return
+		}
+		want := int32(1411)
+		if v.Spec.Ports[0].Name != "http" {
+			want = h.measures(t)
+		}
+		if got := h.port(t, v.Spec.Ports[0].TargetPort); got != want {
+			t.Errorf("the service %s leads to port %d, want %d", o.Name, got, want)
 		}
 	case *networking.Ingress:
 		rule := v.Spec.Rules[0]
@@ -291,11 +301,13 @@ func (h *house) fits(t *testing.T, o object) {
 				t.Errorf("the policy keeps it from %s", w)
 			}
 		}
-		for _, rule := range v.Spec.Ingress {
-			if len(rule.From) == 0 || h.port(t, *rule.Ports[0].Port) != 1411 {
-				t.Errorf("the policy lets in %+v", rule)
+		for port, from := range h.reached(t, v) {
+			if port != 1411 && port != h.measures(t) {
+				t.Errorf("the policy lets %v in at port %d", from, port)
 			}
 		}
+	case *monitoring.ServiceMonitor:
+		h.monitored(t, v)
 	case *policy.PodDisruptionBudget:
 		if !labelled(h.template.Labels, v.Spec.Selector.MatchLabels) || v.Spec.MaxUnavailable == nil || v.Spec.MaxUnavailable.IntValue() != 1 {
 			t.Errorf("the budget is %+v", v.Spec)

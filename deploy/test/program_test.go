@@ -70,6 +70,16 @@ func variables(t *testing.T) map[string]bool {
 	return known
 }
 
+// fallback is what the program takes for a variable that is not set, as it says itself.
+func fallback(t *testing.T, name string) string {
+	t.Helper()
+	found := regexp.MustCompile("(?m)^\\| `" + name + "` \\| `([^`]*)` ").FindStringSubmatch(run(t, nil, "config", "variables"))
+	if found == nil {
+		t.Fatalf("the program does not say what %s is", name)
+	}
+	return found[1]
+}
+
 // takes checks that the program understands the values of variables: the doctor's own
 // beginning reads them all, and a status of 2 is a value that cannot be understood.
 func takes(t *testing.T, env []string) {
