@@ -103,6 +103,19 @@ func TestValuesThatAreRefused(t *testing.T) {
 		{"a secret without its key", least + "envFromSecrets: [{name: SETUP_TOKEN, secret: s}]\n"},
 		{"a size without a unit", least + "persistence: {size: '1'}\n"},
 		{"a port beyond", least + "service: {port: 70000}\n"},
+		{"a ServiceMonitor of nothing", least + "metrics: {serviceMonitor: {enabled: true}}\n"},
+		{"a name of metrics that is not there", least + "metrics: {enabled: true, port: 9464}\n"},
+		{"a name of a ServiceMonitor that is not there", least + "metrics: {enabled: true, serviceMonitor: {enabled: true, path: /}}\n"},
+		{"a time without a unit", least + "metrics: {serviceMonitor: {interval: '30'}}\n"},
+		{"a time that is a number", least + "metrics: {serviceMonitor: {interval: 30}}\n"},
+		{"no time", least + "metrics: {serviceMonitor: {interval: 0s}}\n"},
+		{"a label that is no text", least + "metrics: {serviceMonitor: {labels: {release: 1}}}\n"},
+		{"a label that the chart has", least + "metrics: {serviceMonitor: {labels: {app.kubernetes.io/name: mine}}}\n"},
+		{"a namespace that is none", least + "metrics: {from: [Monitoring]}\n"},
+		{"a namespace without a list", least + "metrics: {from: monitoring}\n"},
+		{"a variable of metrics that has a place of its own", least + "env: {OTEL_METRICS_EXPORTER: prometheus}\n"},
+		{"an address of metrics that has a place of its own", least + "env: {OTEL_EXPORTER_PROMETHEUS_HOST: localhost}\n"},
+		{"a port of metrics that the others would not know", least + "env: {OTEL_EXPORTER_PROMETHEUS_PORT: '9465'}\n"},
 	} {
 		t.Run("it refuses "+tt.name, func(t *testing.T) {
 			if _, err := helmed(t, tt.values); !errors.Is(err, errValues) {
