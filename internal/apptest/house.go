@@ -37,18 +37,27 @@ type House struct {
 }
 
 // Both runs fn on each engine with a house of its own, in a bubble whose time
-// passes by sleeping. Settings are lines as in the environment.
+// passes by sleeping. Settings are lines as in the environment. Stories run beside each
+// other, for they wait more for PostgreSQL than they compute.
 func Both(t *testing.T, fn func(t *testing.T, h *House), settings ...string) {
 	t.Helper()
+	beside(t)
 	dbtest.Migrated(t, func(t *testing.T, dsn string) {
-		t.Parallel() // a story waits more for PostgreSQL than it computes
+		t.Parallel()
 		synctest.Test(t, func(t *testing.T) { fn(t, Open(t, dsn, settings...)) })
 	})
+}
+
+// beside lets a test run beside others, also when it asks for that again.
+func beside(t *testing.T) {
+	defer func() { recover() }()
+	t.Parallel()
 }
 
 // SQLite is Both on SQLite alone, for what has nothing to do with the engine.
 func SQLite(t *testing.T, fn func(t *testing.T, h *House), settings ...string) {
 	t.Helper()
+	beside(t)
 	t.Run(dbtest.SQLite, func(t *testing.T) {
 		dsn := dbtest.MigratedDSN(t, dbtest.SQLite)
 		synctest.Test(t, func(t *testing.T) { fn(t, Open(t, dsn, settings...)) })
