@@ -80,7 +80,7 @@ func serviceNamed(ctx context.Context, a *app.App, by audit.Actor, meant string)
 }
 
 func serviceList(ctx context.Context, c *call, a *app.App, by audit.Actor) error {
-	f := directory.ServiceFilter{Search: c.text("search"), State: directory.ServiceState(c.choice("state"))}
+	f := directory.ServiceFilter{Search: c.text("search"), State: directory.ServiceState(c.choice("state")), Sort: "username"}
 	if name := c.text("owner"); name != "" {
 		u, err := person(ctx, a, by, name)
 		if err != nil {

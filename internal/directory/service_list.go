@@ -35,6 +35,8 @@ type ServiceFilter struct {
 	State  ServiceState
 	// Owner is the id of a person.
 	Owner string
+	// Sort is one of ServiceSorts, or one of them turned round; another is the first of them.
+	Sort Order
 	// After is Next of the page before.
 	After string
 	// Limit is how many to return: 1 to MaxUsers; 0 is 50.
@@ -61,7 +63,10 @@ func (r *ServiceRow) State(now time.Time) ServiceState {
 	return ServiceWorking
 }
 
-// A ServicePage is a part of that list, by username.
+// ServiceSorts are the orders of that list, as they first stand. Each has an index of its own.
+var ServiceSorts = []Order{"name", "username", "-created"}
+
+// A ServicePage is a part of that list.
 type ServicePage struct {
 	Rows []ServiceRow
 	// Next asks for the page after this one; "" when this is the last.
@@ -106,12 +111,32 @@ func (f ServiceFilter) services(tx *db.Tx) *statement {
 	return &s
 }
 
+// rows reads a page of the accounts that f means, with what they are ordered by.
+func (f ServiceFilter) rows(tx *db.Tx, limit int) *statement {
+	s, q := f.services(tx), UserFilter{Sort: f.Sort, After: f.After}.query(tx.Now())
+	read := &statement{args: s.args}
+	read.WriteString(`SELECT ` + userColumns + `, CAST(u.` + q.key + ` AS TEXT)` + s.String())
+	q.page(read, `u.`+q.key, `u.id`, limit)
+	return read
+}
+
+// An orderedUser is a user with the key of an order.
+type orderedUser struct {
+	User
+	key string
+}
+
+func (o *orderedUser) fields() []any { return append(o.User.fields(), &o.key) }
+
 // Known is f without what there is not, and without what is no text.
 func (f ServiceFilter) Known() ServiceFilter {
 	switch f.State {
 	case ServiceWorking, ServiceDisabled, ServiceExpired, ServiceOrphaned:
 	default:
 		f.State = ""
+	}
+	if !slices.ContainsFunc(ServiceSorts, func(o Order) bool { return o.Name() == f.Sort.Name() }) {
+		f.Sort = ServiceSorts[0]
 	}
 	for _, s := range []*string{&f.Search, &f.Owner, &f.After} {
 		if !isText(*s) {
@@ -144,16 +169,18 @@ func (d *Directory) Services(ctx context.Context, by audit.Actor, filter Service
 		if err := tx.One([]any{&page.Total}, `SELECT count(*) FROM (SELECT 1`+s.String()+` LIMIT `+strconv.Itoa(MaxCount)+`) AS counted`, s.args...); err != nil || page.Total == 0 {
 			return err
 		}
-		if f.After != "" {
-			s.WriteString(` AND u.username_key > ` + s.mark(Fold(f.After)))
-		}
-		list, err := db.All(tx, (*User).fields, `SELECT `+userColumns+s.String()+` ORDER BY u.username_key NULLS LAST LIMIT `+strconv.Itoa(limit+1), s.args...)
+		read := f.rows(tx, limit+1)
+		list, err := db.All(tx, (*orderedUser).fields, read.String(), read.args...)
 		if len(list) > limit {
 			list = list[:limit]
-			page.Next = list[limit-1].Username
+			page.Next = list[limit-1].ID + " " + list[limit-1].key
+		}
+		users := make([]User, len(list))
+		for i := range list {
+			users[i] = list[i].User
 		}
 		if err == nil {
-			page.Rows, err = serviceRows(tx, list)
+			page.Rows, err = serviceRows(tx, users)
 		}
 		return err
 	})

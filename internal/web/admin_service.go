@@ -61,7 +61,7 @@ func (x *Web) showService(w http.ResponseWriter, r *http.Request, s *directory.S
 	}
 	words, now := x.words(r), edge.Now(r.Context())
 	p := servicePage{
-		Frame:      Frame{Title: s.Name(), Area: "admin", Here: "services", Narrow: true, Fault: atOwner(problem)},
+		Frame:      Frame{Title: s.Name(), Area: "admin", Here: "services", Narrow: true, Modules: []string{"log.js"}, Fault: atOwner(problem)},
 		ServiceRow: *s, Address: servicePath(s.ID), Stands: s.State(now), Static: s.ID == directory.StaticID,
 		Edit: serviceEditOf(&s.User), Hand: serviceOwnerForm{Was: s.OwnerID}, Badge: badgeOf(&s.Owner),
 	}

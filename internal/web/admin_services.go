@@ -20,6 +20,7 @@ func (x *Web) serviceRoutes() []edge.Route {
 		page("GET "+servicesPath, edge.Admin, x.services),
 		page("GET "+servicesPath+"/new", edge.Admin, x.serviceNew),
 		page("POST "+servicesPath+"/new", edge.Admin, x.serviceAdd),
+		script("GET "+servicesPath+"/owners", edge.Admin, edge.LimitGeneral, x.ownerNames),
 		page("GET "+one, edge.Admin, x.service),
 		page("POST "+one, edge.Admin, x.serviceSave),
 		page("POST "+one+"/owner", edge.Admin, x.serviceOwner),
@@ -44,7 +45,11 @@ func servicePath(id string) string { return servicesPath + "/" + url.PathEscape(
 type servicesPage struct {
 	Frame
 	Search, State         string
+	Owner                 string // their username, or what was typed
+	Nobody                bool   // Owner is nobody
 	States                []directory.ServiceState
+	Sorts                 []sortChoice
+	Heads                 map[string]sortHead
 	Rows                  []serviceLine
 	Total                 int
 	Counted, Asked, Later bool
@@ -63,10 +68,25 @@ type serviceLine struct {
 const servicesShown = 25
 
 func (x *Web) services(w http.ResponseWriter, r *http.Request) error {
-	query := r.URL.Query()
-	f := directory.ServiceFilter{Search: query.Get("q"), State: directory.ServiceState(query.Get("state")), After: query.Get("after"), Limit: servicesShown}.Known()
-	found, err := x.directory.Services(r.Context(), actor(r), f)
-	if err != nil {
+	query, words := r.URL.Query(), x.words(r)
+	f := directory.ServiceFilter{Search: query.Get("q"), State: directory.ServiceState(query.Get("state")), Sort: directory.Order(query.Get("sort")), After: query.Get("after"), Limit: servicesShown}.Known()
+	p := servicesPage{Frame: Frame{Title: words.T("frame.services"), Area: "admin", Here: "services", Modules: []string{"log.js"}},
+		Search: f.Search, State: string(f.State), States: directory.ServiceStates, Owner: strings.TrimSpace(query.Get("owner")), Later: f.After != "", Heads: map[string]sortHead{}}
+	p.Asked = p.Search != "" || p.State != "" || p.Owner != ""
+	var found directory.ServicePage
+	var err error
+	if p.Owner != "" {
+		var owner directory.User
+		owner, err = x.directory.Find(r.Context(), actor(r), p.Owner)
+		f.Owner, p.Nobody = owner.ID, errors.Is(err, directory.ErrNoUser)
+		if err == nil {
+			p.Owner = owner.Username
+		}
+	}
+	if err == nil {
+		found, err = x.directory.Services(r.Context(), actor(r), f)
+	}
+	if err != nil && !p.Nobody {
 		return err
 	}
 	ids := make([]string, len(found.Rows))
@@ -77,19 +97,62 @@ func (x *Web) services(w http.ResponseWriter, r *http.Request) error {
 	if err != nil {
 		return err
 	}
-	p := servicesPage{
-		Frame:  Frame{Title: x.words(r).T("frame.services"), Area: "admin", Here: "services"},
-		Search: f.Search, State: string(f.State), States: directory.ServiceStates, Total: found.Total, Counted: found.Total < directory.MaxCount,
-		Asked: f.Search != "" || f.State != "", Later: f.After != "", First: servicesPath + asked("q", f.Search, "state", string(f.State)),
+	address := func(sort directory.Order, after string) string {
+		if sort == directory.ServiceSorts[0] {
+			sort = ""
+		}
+		return servicesPath + asked("q", p.Search, "owner", p.Owner, "state", p.State, "sort", string(sort), "after", after)
+	}
+	p.Total, p.Counted, p.First = found.Total, found.Total < directory.MaxCount, address(f.Sort, "")
+	for _, by := range directory.ServiceSorts {
+		head := sortHead{Address: address(by, "")}
+		c := sortChoice{Value: string(by), Name: words.T("users.sort." + by.Name()), Chosen: f.Sort.Name() == by.Name()}
+		if c.Chosen {
+			c.Value = string(f.Sort)
+			if head.State = "ascending"; f.Sort.Down() {
+				head.State = "descending"
+			}
+			head.Address = address(f.Sort.Turned(), "")
+		}
+		p.Heads[by.Name()], p.Sorts = head, append(p.Sorts, c)
 	}
 	for i := range found.Rows {
 		row := &found.Rows[i]
 		p.Rows = append(p.Rows, serviceLine{*row, keys[row.ID], row.State(edge.Now(r.Context())), badgeOf(&row.Owner)})
 	}
 	if found.Next != "" {
-		p.Next = servicesPath + asked("q", f.Search, "state", string(f.State), "after", found.Next)
+		p.Next = address(f.Sort, found.Next)
 	}
 	return x.show(w, r, "services", &p)
+}
+
+// ownersOffered is how many people a field offers while somebody types a name.
+const ownersOffered = 10
+
+// ownerNames are people with words that begin with what is typed, for fields that name an
+// owner. Nobody is offered who may not answer for an account, unless all are asked for.
+func (x *Web) ownerNames(w http.ResponseWriter, r *http.Request) error {
+	query := r.URL.Query()
+	answer := namesAnswer{Names: []nameAnswer{}}
+	if q := strings.TrimSpace(query.Get("q")); q != "" {
+		found, err := x.directory.Users(r.Context(), actor(r), directory.UserFilter{Search: q, Limit: 2 * ownersOffered})
+		if err != nil {
+			return err
+		}
+		for _, row := range found.Rows {
+			switch row.State(edge.Now(r.Context())) {
+			case directory.StateDisabled, directory.StateExpired:
+				if query.Get("who") != "all" {
+					continue
+				}
+			}
+			if len(answer.Names) < ownersOffered {
+				answer.Names = append(answer.Names, nameAnswer{ID: row.ID, Name: row.Name(), Username: row.Username})
+			}
+		}
+	}
+	w.Header().Set("Cache-Control", "no-store")
+	return edge.WriteJSON(w, http.StatusOK, answer)
 }
 
 // serviceNewPage asks what a service account needs to begin with.
@@ -108,7 +171,7 @@ func (x *Web) serviceNew(w http.ResponseWriter, r *http.Request) error {
 }
 
 func (x *Web) showServiceNew(w http.ResponseWriter, r *http.Request, p *serviceNewPage, problem *Problem) error {
-	p.Frame = Frame{Title: x.words(r).T("services.add"), Area: "admin", Here: "services", Narrow: true, Fault: atOwner(problem)}
+	p.Frame = Frame{Title: x.words(r).T("services.add"), Area: "admin", Here: "services", Narrow: true, Modules: []string{"log.js"}, Fault: atOwner(problem)}
 	p.Draft = directory.NewID()
 	return x.show(w, r, "service-new", p)
 }

@@ -202,6 +202,8 @@ type namesAnswer struct {
 type nameAnswer struct {
 	ID   string `json:"id"`
 	Name string `json:"name"`
+	// Username is of people who are here now, for fields that take it.
+	Username string `json:"username,omitempty"`
 }
 
 func (x *Web) auditNames(w http.ResponseWriter, r *http.Request) error {
@@ -212,7 +214,7 @@ func (x *Web) auditNames(w http.ResponseWriter, r *http.Request) error {
 	}
 	answer := namesAnswer{Names: make([]nameAnswer, 0, len(found))}
 	for _, o := range found {
-		answer.Names = append(answer.Names, nameAnswer{o.ID, o.Name})
+		answer.Names = append(answer.Names, nameAnswer{ID: o.ID, Name: o.Name})
 	}
 	w.Header().Set("Cache-Control", "no-store")
 	return edge.WriteJSON(w, http.StatusOK, answer)

@@ -3,6 +3,7 @@ package protocol
 import (
 	"context"
 	"fmt"
+	"html"
 	"net/http"
 	"strings"
 	"testing"
@@ -57,11 +58,38 @@ func TestServiceAccountPages(t *testing.T) { // threats 63, 75
 		if !strings.Contains(first.Body, "robot-24") || strings.Contains(first.Body, "robot-25") || !strings.Contains(first.Body, "30 service accounts") {
 			t.Errorf("the first page is %s", first)
 		}
-		if next := admin.Open(list + "?after=robot-24"); strings.Contains(next.Body, ">robot-24<") || !strings.Contains(next.Body, "robot-29") {
+		_, link, _ := strings.Cut(first.Body, `<nav aria-label="Pages"><a href="`)
+		link, _, _ = strings.Cut(link, `"`)
+		if next := admin.Open(html.UnescapeString(link)); strings.Contains(next.Body, ">robot-24<") || !strings.Contains(next.Body, "robot-29") {
 			t.Errorf("the next page is %s", next)
+		}
+		if own := admin.Open(list + "?sort=-username&owner=" + admin.ID); !strings.Contains(own.Body, ">robot-29<") || strings.Contains(own.Body, ">robot-04<") {
+			t.Errorf("those of an owner from the end are %s", own)
+		}
+		if none := admin.Open(list + "?owner=nobody"); none.Status != http.StatusOK || strings.Contains(none.Body, ">robot-") {
+			t.Errorf("those of nobody are %s", none)
 		}
 		if none := admin.Open(list + "?state=disabled"); strings.Contains(none.Body, ">robot-") {
 			t.Errorf("those that are disabled are %s", none)
+		}
+		h.Change(func(ctx context.Context, by audit.Actor, d *directory.Directory) error {
+			u, err := d.AddUserAs(ctx, by, directory.NewUser{Username: "gone", Email: "gone@example.com", DisplayName: "Robin Gone"})
+			if err != nil {
+				return err
+			}
+			if _, err := d.AddUserAs(ctx, by, directory.NewUser{Username: "here", Email: "here@example.com", DisplayName: "Here Robin"}); err != nil {
+				return err
+			}
+			return d.Disable(ctx, by, u.ID)
+		})
+		if able := admin.Open(list + "/owners?who=able&q=rob"); !strings.Contains(able.Body, `"username":"here"`) || strings.Contains(able.Body, "gone") || strings.Contains(able.Body, "robot") {
+			t.Errorf("owners are offered as %s", able)
+		}
+		if all := admin.Open(list + "/owners?who=all&q=rob"); !strings.Contains(all.Body, `"username":"gone"`) {
+			t.Errorf("of everybody are offered %s", all)
+		}
+		if none := admin.Open(list + "/owners?who=all&q=+"); none.Status != http.StatusOK || !strings.Contains(none.Body, `{"names":[]}`) {
+			t.Errorf("for nothing typed are offered %s", none)
 		}
 		if page := admin.Open("/settings/admin/users/" + id); page.URL.Path != list+"/"+id || page.Status != http.StatusOK {
 			t.Errorf("as a user it leads to %s", page)
