@@ -4,7 +4,6 @@ import (
 	"context"
 	"net"
 	"net/http"
-	"sync/atomic"
 	"time"
 
 	"pocketid/internal/db"
@@ -13,7 +12,7 @@ import (
 )
 
 const (
-	// lookFor is how long measures may ask the database, and watchers how many may ask at once.
+	// lookFor is how long measures may ask the database, and watchers how many may be connected.
 	lookFor  = 2 * time.Second
 	watchers = 16
 )
@@ -109,21 +108,15 @@ func statusText(status int) string {
 
 // tellMeasures lets measures be read at /metrics, until the server that it returns is closed.
 func (a *App) tellMeasures(l net.Listener) *http.Server {
-	var looking atomic.Int32
 	mux := http.NewServeMux()
 	mux.HandleFunc("GET /metrics", func(w http.ResponseWriter, r *http.Request) {
-		defer looking.Add(-1)
-		if looking.Add(1) > watchers {
-			w.WriteHeader(http.StatusServiceUnavailable)
-			return
-		}
 		w.Header().Set("Content-Type", metrics.ContentType)
 		w.Header().Set("Cache-Control", "no-store")
 		w.Header().Set("X-Content-Type-Options", "nosniff")
 		a.measures.Write(w) // whoever leaves meanwhile misses nothing
 	})
-	s := &http.Server{Handler: mux, ReadTimeout: 10 * time.Second, WriteTimeout: 30 * time.Second, IdleTimeout: 2 * time.Minute, MaxHeaderBytes: 8 << 10}
-	go s.Serve(l)
+	s := &http.Server{Handler: mux, ReadTimeout: 10 * time.Second, WriteTimeout: 30 * time.Second, IdleTimeout: time.Minute, MaxHeaderBytes: 8 << 10}
+	go s.Serve(limited(l, make(chan struct{}, watchers)))
 	a.log.Info("measures can be read", "listening", l.Addr().String())
 	return s
 }

@@ -35,6 +35,13 @@ func TestVariablesOfSockets(t *testing.T) {
 		{"refuses a mode with more than rights", []string{"UNIX_SOCKET_MODE=4777"}, "UNIX_SOCKET_MODE is \"4777\"", ""},
 		{"refuses proxies that are no addresses", []string{"PROXY_PROTOCOL=haproxy"}, "PROXY_PROTOCOL is \"haproxy\"", ""},
 		{"takes proxies", []string{"PROXY_PROTOCOL=10.0.0.0/8, 127.0.0.1"}, "", ""},
+		{"takes Prometheus", []string{"OTEL_METRICS_EXPORTER=Prometheus", "OTEL_EXPORTER_PROMETHEUS_HOST=[::]"}, "", ""},
+		{"takes no exporters", []string{"OTEL_METRICS_EXPORTER=none", "OTEL_TRACES_EXPORTER=none"}, "", ""},
+		{"warns of measures for nobody", []string{"OTEL_METRICS_EXPORTER=otlp"}, "", "only given to prometheus"},
+		{"warns of traces for nobody", []string{"OTEL_TRACES_EXPORTER=otlp"}, "", "without effect in this version: OTEL_TRACES_EXPORTER"},
+		{"refuses measures at an address that is none", []string{"OTEL_EXPORTER_PROMETHEUS_HOST=a/b"}, "OTEL_EXPORTER_PROMETHEUS_HOST is \"a/b\"", ""},
+		{"refuses measures at no port", []string{"OTEL_EXPORTER_PROMETHEUS_PORT=0"}, "OTEL_EXPORTER_PROMETHEUS_PORT is \"0\"", ""},
+		{"refuses measures at its own port", []string{"OTEL_METRICS_EXPORTER=prometheus", "PORT=9464"}, "OTEL_EXPORTER_PROMETHEUS_PORT is that of the server", ""},
 		{"warns of headers of everybody behind the PROXY protocol", []string{"PROXY_PROTOCOL=10.0.0.5", "TRUST_PROXY=true"}, "", "anybody can pass for another"},
 	} {
 		c, err := Load(tt.env, "")
