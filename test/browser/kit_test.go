@@ -6,7 +6,6 @@ import (
 	"context"
 	"database/sql"
 	"errors"
-	"flag"
 	"fmt"
 	"net"
 	"net/http"
@@ -14,9 +13,7 @@ import (
 	"os"
 	"os/exec"
 	"path/filepath"
-	gort "runtime"
 	"slices"
-	"strconv"
 	"strings"
 	"sync"
 	"sync/atomic"
@@ -25,10 +22,12 @@ import (
 
 	"github.com/chromedp/cdproto/cdp"
 	"github.com/chromedp/cdproto/emulation"
+	"github.com/chromedp/cdproto/input"
 	"github.com/chromedp/cdproto/network"
 	"github.com/chromedp/cdproto/runtime"
 	"github.com/chromedp/cdproto/webauthn"
 	"github.com/chromedp/chromedp"
+	"github.com/chromedp/chromedp/kb"
 	_ "github.com/jackc/pgx/v5/stdlib"
 )
 
@@ -60,11 +59,6 @@ func run(m *testing.M) int {
 			fmt.Fprintln(os.Stderr, err)
 			return 1
 		}
-	}
-	// A journey waits for the browser most of its time, so one more of them goes on than there are processors.
-	flag.Parse()
-	if given := flag.Lookup("test.parallel"); given.Value.String() == given.DefValue {
-		flag.Set("test.parallel", strconv.Itoa(gort.GOMAXPROCS(0)+1))
 	}
 	return m.Run()
 }
@@ -482,9 +476,49 @@ func (p *person) gone(selector string) {
 	p.until(fmt.Sprintf(`!document.querySelector(%q)`, selector))
 }
 
+// still finds where the middle of something visible is, once two frames have not moved it: a
+// page that comes to rest, or gives way to the next one, takes no clicks where it was.
+const still = `(async s => {
+	const e = document.querySelector(s), at = () => { const r = e.getClientRects()[0]; return r ? (r.left + r.width / 2) + " " + (r.top + r.height / 2) : ""; };
+	if (!e || !at() || getComputedStyle(e).visibility !== "visible") return "";
+	e.scrollIntoViewIfNeeded();
+	const frame = () => new Promise(done => { requestAnimationFrame(done); setTimeout(done, 100); }), first = at();
+	await frame(); await frame();
+	return e.isConnected && at() === first ? first : "";
+})`
+
+// click presses the first thing that matches selector, when it is there and at rest.
 func (p *person) click(selector string) {
 	p.t.Helper()
-	p.do(chromedp.WaitVisible(chromedp.CSS(selector)), chromedp.Click(chromedp.CSS(selector)))
+	for end := time.Now().Add(20 * time.Second); time.Now().Before(end); time.Sleep(30 * time.Millisecond) {
+		where, err := chromedp.Run(p.ctx, chromedp.Evaluate[string](still+"("+quote(selector)+")", chromedp.EvalAwaitPromise))
+		var x, y float64
+		if _, none := fmt.Sscan(where, &x, &y); err != nil || none != nil {
+			continue
+		}
+		p.input(func(ctx context.Context, _ *chromedp.Target) error {
+			m := input.DispatchMouseEventParams{Type: input.DispatchMouseEventTypeMousePressed, X: x, Y: y, Button: input.MouseButtonLeft, ClickCount: 1}
+			if _, err := chromedp.Call(ctx, input.DispatchMouseEvent, m); err != nil {
+				return err
+			}
+			m.Type = input.DispatchMouseEventTypeMouseReleased
+			_, err := chromedp.Call(ctx, input.DispatchMouseEvent, m)
+			return err
+		})
+		return
+	}
+	p.fail("nothing to click at %s", selector)
+}
+
+// input does what a hand does. The browser may have no answer left to give when that leads
+// to another page; whoever waits for what comes of it finds out.
+func (p *person) input(what func(context.Context, *chromedp.Target) error) {
+	p.t.Helper()
+	ctx, cancel := context.WithTimeout(p.ctx, 5*time.Second)
+	defer cancel()
+	if err := chromedp.Do(ctx, chromedp.Func(what)); err != nil && !errors.Is(err, context.DeadlineExceeded) {
+		p.fail("%v", err)
+	}
 }
 
 // fill replaces the value of a field as typing does.
@@ -492,13 +526,36 @@ func (p *person) fill(selector, value string) {
 	p.t.Helper()
 	p.see(selector)
 	p.value(fmt.Sprintf(`document.querySelector(%q).value = ""`, selector))
-	p.do(chromedp.SendKeys(chromedp.CSS(selector), value))
+	keys, enter := strings.CutSuffix(value, kb.Enter)
+	p.do(chromedp.SendKeys(chromedp.CSS(selector), keys))
+	if enter {
+		p.enter()
+	}
 }
 
 // press sends keys to what has the focus.
 func (p *person) press(keys string) {
 	p.t.Helper()
-	p.do(chromedp.KeyEvent(keys))
+	keys, enter := strings.CutSuffix(keys, kb.Enter)
+	p.input(func(ctx context.Context, _ *chromedp.Target) error { return chromedp.Do(ctx, chromedp.KeyEvent(keys)) })
+	if enter {
+		p.enter()
+	}
+}
+
+// enter presses Enter as a keyboard does: a page that takes the key away gets no more of it,
+// while chromedp also sends the character.
+func (p *person) enter() {
+	p.t.Helper()
+	p.input(func(ctx context.Context, _ *chromedp.Target) error {
+		k := input.DispatchKeyEventParams{Type: input.DispatchKeyEventTypeKeyDown, Key: "Enter", Code: "Enter", Text: "\r", WindowsVirtualKeyCode: 13}
+		if _, err := chromedp.Call(ctx, input.DispatchKeyEvent, k); err != nil {
+			return err
+		}
+		k.Type, k.Text = input.DispatchKeyEventTypeKeyUp, ""
+		_, err := chromedp.Call(ctx, input.DispatchKeyEvent, k)
+		return err
+	})
 }
 
 // until waits, across page loads, until a JavaScript expression is true.

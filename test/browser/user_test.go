@@ -6,7 +6,6 @@ import (
 	"testing"
 
 	"github.com/chromedp/cdproto/cdp"
-	"github.com/chromedp/cdproto/input"
 	"github.com/chromedp/cdproto/network"
 	"github.com/chromedp/chromedp"
 )
@@ -83,24 +82,6 @@ func (p *person) submit(selector string) {
 	p.value(`(document.documentElement.dataset.before = "1")`)
 	p.click(selector)
 	p.until(`!document.documentElement.dataset.before && document.readyState === "complete"`)
-}
-
-// enter presses Enter as a keyboard does: a page that takes the key away gets no more of
-// it, while press also sends the character.
-func (p *person) enter() {
-	p.t.Helper()
-	p.do(chromedp.Func(func(ctx context.Context, _ *chromedp.Target) error {
-		for _, kind := range []input.DispatchKeyEventType{"keyDown", "keyUp"} {
-			text := ""
-			if kind == "keyDown" {
-				text = "\r"
-			}
-			if _, err := chromedp.Call(ctx, input.DispatchKeyEvent, input.DispatchKeyEventParams{Type: kind, Key: "Enter", Code: "Enter", Text: text, WindowsVirtualKeyCode: 13}); err != nil {
-				return err
-			}
-		}
-		return nil
-	}))
 }
 
 // promise evaluates an expression that yields a promise of a string.
