@@ -42,10 +42,13 @@ type House struct {
 func Both(t *testing.T, fn func(t *testing.T, h *House), settings ...string) {
 	t.Helper()
 	beside(t)
-	dbtest.Migrated(t, func(t *testing.T, dsn string) {
-		t.Parallel()
-		synctest.Test(t, func(t *testing.T) { fn(t, Open(t, dsn, settings...)) })
-	})
+	for _, engine := range []string{dbtest.SQLite, dbtest.Postgres} {
+		t.Run(engine, func(t *testing.T) {
+			t.Parallel()
+			dsn := dbtest.MigratedDSN(t, engine) // not before its turn, or all databases were made at once
+			synctest.Test(t, func(t *testing.T) { fn(t, Open(t, dsn, settings...)) })
+		})
+	}
 }
 
 // beside lets a test run beside others, also when it asks for that again.
