@@ -20,7 +20,7 @@ func (x *Web) serviceRoutes() []edge.Route {
 		page("GET "+servicesPath, edge.Admin, x.services),
 		page("GET "+servicesPath+"/new", edge.Admin, x.serviceNew),
 		page("POST "+servicesPath+"/new", edge.Admin, x.serviceAdd),
-		script("GET "+servicesPath+"/owners", edge.Admin, edge.LimitGeneral, x.ownerNames),
+		script("GET /settings/admin/owners", edge.Admin, edge.LimitGeneral, x.ownerNames),
 		page("GET "+one, edge.Admin, x.service),
 		page("POST "+one, edge.Admin, x.serviceSave),
 		page("POST "+one+"/owner", edge.Admin, x.serviceOwner),

@@ -82,13 +82,13 @@ func TestServiceAccountPages(t *testing.T) { // threats 63, 75
 			}
 			return d.Disable(ctx, by, u.ID)
 		})
-		if able := admin.Open(list + "/owners?who=able&q=rob"); !strings.Contains(able.Body, `"username":"here"`) || strings.Contains(able.Body, "gone") || strings.Contains(able.Body, "robot") {
+		if able := admin.Open("/settings/admin/owners?who=able&q=rob"); !strings.Contains(able.Body, `"username":"here"`) || strings.Contains(able.Body, "gone") || strings.Contains(able.Body, "robot") {
 			t.Errorf("owners are offered as %s", able)
 		}
-		if all := admin.Open(list + "/owners?who=all&q=rob"); !strings.Contains(all.Body, `"username":"gone"`) {
+		if all := admin.Open("/settings/admin/owners?who=all&q=rob"); !strings.Contains(all.Body, `"username":"gone"`) {
 			t.Errorf("of everybody are offered %s", all)
 		}
-		if none := admin.Open(list + "/owners?who=all&q=+"); none.Status != http.StatusOK || !strings.Contains(none.Body, `{"names":[]}`) {
+		if none := admin.Open("/settings/admin/owners?who=all&q=+"); none.Status != http.StatusOK || !strings.Contains(none.Body, `{"names":[]}`) {
 			t.Errorf("for nothing typed are offered %s", none)
 		}
 		if page := admin.Open("/settings/admin/users/" + id); page.URL.Path != list+"/"+id || page.Status != http.StatusOK {
